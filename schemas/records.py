@@ -1,0 +1,116 @@
+"""The four tables that flow through the pipeline, as Polars schemas, and the ids that tie them together.
+
+Column names follow TRL's dataset formats: messages, prompt, chosen, rejected, margin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import polars as pl
+
+ROLES: Final = ("system", "user", "assistant", "tool")
+
+# `extra` holds, as JSON text, whatever a message carries beside its role and content (tool_calls, name, ...):
+# tool schemas differ from row to row, and text survives where a common struct would not.
+MESSAGE: Final = pl.Struct({"role": pl.String, "content": pl.String, "extra": pl.String})
+MESSAGES: Final = pl.List(MESSAGE)
+
+ROWS: Final = pl.Schema(
+    {
+        "row_id": pl.String,
+        "prompt_id": pl.String,
+        "source": pl.String,
+        "messages": MESSAGES,
+        "language": pl.String,
+        "metadata": pl.String,
+    }
+)
+
+COMPLETIONS: Final = pl.Schema(
+    {
+        "completion_id": pl.String,
+        "prompt_id": pl.String,
+        "row_id": pl.String,
+        "prompt": MESSAGES,
+        "policy": pl.String,
+        "sampling": pl.String,
+        "index": pl.Int32,
+        "seed": pl.Int64,
+        "text": pl.String,
+        "finish_reason": pl.String,
+        "tokens": pl.Int32,
+    }
+)
+
+PAIRS: Final = pl.Schema(
+    {
+        "prompt_id": pl.String,
+        "row_id": pl.String,
+        "prompt": MESSAGES,
+        "chosen": MESSAGES,
+        "rejected": MESSAGES,
+        "chosen_id": pl.String,
+        "rejected_id": pl.String,
+        "score_chosen": pl.Float64,
+        "score_rejected": pl.Float64,
+        "margin": pl.Float64,
+    }
+)
+
+# The ledger. `row_id` is the id of whatever the stage handles: a row, a completion, a pair.
+DECISIONS: Final = pl.Schema(
+    {
+        "stage": pl.String,
+        "row_id": pl.String,
+        "prompt_id": pl.String,
+        "kind": pl.String,
+        "reason": pl.String,
+        "value": pl.Float64,
+        "threshold": pl.Float64,
+        "kept_id": pl.String,
+        "detail": pl.String,
+    }
+)
+KINDS: Final = ("dropped", "edited", "quarantined")
+
+# One record a quarantined line or file, beside its row in the ledger.
+QUARANTINE: Final = pl.Schema(
+    {
+        "row_id": pl.String,
+        "source": pl.String,
+        "file": pl.String,
+        "file_sha256": pl.String,
+        "line": pl.Int64,
+        "byte_offset": pl.Int64,
+        "reason": pl.String,
+        "excerpt": pl.String,
+    }
+)
+
+Message = Mapping[str, Any]
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with sorted keys and no spaces: one value, one byte string."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def prompt_of(messages: Sequence[Message]) -> list[Message]:
+    """All messages before the last assistant turn; all of them where there is none."""
+    for at in range(len(messages) - 1, -1, -1):
+        if messages[at]["role"] == "assistant":
+            return list(messages[:at])
+    return list(messages)
+
+
+def prompt_id_of(prompt: Sequence[Message]) -> str:
+    """Sixteen hex digits of the sha256 of the canonical prompt, every turn of it.
+
+    A digest of the first user turn alone makes conversations collide that merely open alike.
+    """
+    canonical = [[m["role"], m["content"], m.get("extra")] for m in prompt]
+    return hashlib.sha256(canonical_json(canonical)).hexdigest()[:16]
