@@ -21,10 +21,10 @@ def run_stage(
     store: Store,
     name: str,
     config: StageConfig,
-    inputs: Committed,
+    inputs: Sequence[Committed],
     context: Context,
 ) -> Committed:
-    """Run one stage over a committed input and commit what it makes, or return what is already there.
+    """Run one stage over committed inputs, in order, and commit what it makes, or return what is already there.
 
     Raises StoreError where the stage loses, invents or doubles a row.
     """
@@ -34,13 +34,14 @@ def run_stage(
         "stage": name,
         "code": code_digest(stage.__name__),
         "config": config.model_dump(mode="json"),
-        "inputs": [inputs.manifest.digest],
+        "inputs": [committed.manifest.digest for committed in inputs],
         "seed": context.seed,
         "extra": _fingerprint(stage, config, context),
     }
 
     def build(folder: Path) -> Built:
-        return execute(stage, name, config, inputs.parts, folder, context)
+        parts = [part for committed in inputs for part in committed.parts]
+        return execute(stage, name, config, parts, folder, context)
 
     done = store.commit(name, recipe, build)
     done = replace(done, seconds=time.monotonic() - started)

@@ -40,3 +40,17 @@ def both() -> pl.Expr:
 def text_of(which: TextOf) -> pl.Expr:
     """The text a stage compares, by the name used in profiles."""
     return {"prompt": prompt, "response": response, "both": both, "last_user": last_user}[which]()
+
+
+# Letters, digits, symbols and punctuation; what is left over (spaces, zero-width and control characters) is invisible.
+VISIBLE = r"[^\s\p{C}\p{Z}]"
+
+
+def visible(expr: pl.Expr) -> pl.Expr:
+    """Whether a text has at least one visible character; false for null."""
+    return expr.str.contains(VISIBLE).fill_null(False)
+
+
+def comparable(expr: pl.Expr) -> pl.Expr:
+    """A text as compared for sameness: NFKC, lower case, single spaces."""
+    return expr.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

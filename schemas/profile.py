@@ -11,7 +11,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-
 class Section(BaseModel):
     """Base of every section: immutable, and an unknown key is an error."""
 
@@ -128,7 +127,9 @@ class Preference(Section):
 
     policy: Literal["best_worst"] = "best_worst"
     min_margin: float = Field(default=0.1, gt=0.0)
-    max_similarity: float = Field(default=0.9, gt=0.0, le=1.0, description="character 5-gram Jaccard of the two answers")
+    max_similarity: float = Field(
+        default=0.9, gt=0.0, le=1.0, description="character 5-gram Jaccard of the two answers"
+    )
 
 
 class Trainer(Section):

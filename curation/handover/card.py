@@ -1,0 +1,99 @@
+"""The dataset card of a hand-over: YAML that `load_dataset` reads, and what a person must know of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from curation.runs import RunRecord
+
+CONFIGS = ("sft", "rejection_sampling", "preference")
+COLUMNS = {
+    "sft": "`messages` (role, content) with `row_id`, `prompt_id`, `source`, `language`, `metadata`",
+    "rejection_sampling": "`prompt`, `completion` with `reward` and the statistics of its group of candidates",
+    "preference": "`prompt`, `chosen`, `rejected` with `score_chosen`, `score_rejected`, `margin` and both ids",
+}
+
+
+def dataset_card(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[str, Any]]) -> str:
+    """The README.md of the hand-over folder. `rows` counts each set; an empty set has no configuration."""
+    return "\n".join([*_front_matter(rows, sources), *_body(record, rows, sources), ""])
+
+
+def licence_of(sources: Sequence[Mapping[str, Any]]) -> str:
+    """One licence where all sources agree, else `other`; the table of sources says which is which."""
+    told = {str(source["licence"]).lower() for source in sources}
+    return told.pop() if len(told) == 1 and "unknown" not in told else "other"
+
+
+def _front_matter(rows: Mapping[str, int], sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    present = [name for name in CONFIGS if rows.get(name)]
+    lines = ["---", f"license: {quoted(licence_of(sources))}", "tags:", "- sieveline", "- trl"]
+    languages = sorted({code for source in sources for code in source["languages"] if len(code) == 2})
+    if languages:
+        lines += ["language:", *(f"- {quoted(code)}" for code in languages)]
+    lines.append("configs:")
+    for name in present:
+        lines += [f"- config_name: {name}", "  data_files:", "  - split: train", f"    path: {name}/train-*.parquet"]
+        if name == "sft":
+            lines.append("  default: true")
+    return [*lines, "---", ""]
+
+
+def quoted(text: str) -> str:
+    """A YAML scalar that is what it is: JSON strings are YAML."""
+    return orjson.dumps(text).decode()
+
+
+def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    profile = record.profile
+    used = ", ".join(f"`{entry['use']}`" for entry in profile["stages"])
+    generated = f"{profile['generation']['candidates']} a prompt from `{cell(profile['generation']['model'])}`"
+    table = [
+        [cell(s["name"]), cell(s["licence"]), f"{s['read']:,}", f"{s['kept']:,}", cell(", ".join(s["languages"]))]
+        for s in sources
+    ]
+    lines = [
+        f"# {profile['name']}: curated instruction and preference data",
+        "",
+        f"Made by Sieveline, run `{record.run}`, seed {profile['seed']}. `report.html` shows what was kept and what",
+        "was dropped and why; `run.json` holds the profile, the versions and the digest of every stage.",
+        "",
+        "| set | rows | columns |",
+        "|---|---|---|",
+        *(f"| `{name}` | {rows.get(name, 0):,} | {COLUMNS[name]} |" for name in CONFIGS),
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'sft = load_dataset("path/to/this/folder", "sft", split="train")',
+        "```",
+        "",
+        "## Sources",
+        "",
+        "| source | licence | rows read | rows in the SFT set | languages |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(cells)} |" for cells in table),
+        "",
+        "A source whose licence is `unknown` was not given one in the profile: settle it before the data is shared.",
+        "",
+        "## How it was made",
+        "",
+        f"Curation: {used}.",
+        "",
+        f"Candidates: {generated}, scored by `{cell(profile['scoring']['model'])}`.",
+        "Rewards are a model's opinion; the pairs inherit its biases.",
+        "",
+        "To reproduce it, save the `profile` of `run.json` as TOML and run `sieveline curate --profile FILE` on the same",
+        "inputs.",
+    ]
+    return lines
+
+
+def cell(text: str) -> str:
+    """Text for a Markdown table cell: no pipe, no line break, no markup."""
+    return "".join(
+        c if c.isalnum() or c in " ._-,:/@+()" else "\\" + c if c.isascii() and c.isprintable() else " " for c in text
+    )

@@ -1,0 +1,131 @@
+"""Write a run's hand-over folder, whole or not at all.
+
+    <out>/sft/ rejection_sampling/ preference/   train-00000-of-00001.parquet each
+    <out>/README.md report.html run.json          the card, the report, the record
+
+Everything is built in a temporary folder inside `out` and moved into place entry by entry, `run.json` last and taken
+away first, so that a folder with a `run.json` is a whole one. Other files in the folder are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from curation.handover.card import CONFIGS, dataset_card
+from curation.handover.tables import write_split
+from curation.runs import RunRecord, Runs
+from curation.store import sync_folder
+from schemas.errors import UsageError
+
+RECORD = "run.json"
+ENTRIES = (*CONFIGS, "README.md", "report.html", RECORD)
+SFT_COLUMNS = ("messages", "row_id", "prompt_id", "source", "language", "metadata")
+
+
+def export(runs: Runs, record: RunRecord, out: Path, report: str | None) -> dict[str, int]:
+    """Write the sets of a run into `out` and return how many rows each has.
+
+    Raises UsageError where `out` is a file, or holds entries of ours that another tool wrote.
+    """
+    check_out(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in out.glob(".tmp-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    staging = out / f".tmp-{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        rows = {name: _write(frame, staging / name) for name, frame in sets(runs, record).items()}
+        (staging / "README.md").write_text(dataset_card(record, rows, sources(runs, record)), encoding="utf-8")
+        if report is not None:
+            (staging / "report.html").write_text(report, encoding="utf-8")
+        (staging / RECORD).write_bytes(orjson.dumps(record.model_dump(), option=orjson.OPT_INDENT_2))
+        _move(staging, out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return rows
+
+
+def check_out(out: Path) -> None:
+    """Whether `out` may be written to: absent, empty, an earlier hand-over, or free of our entries' names."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file", hint="name a folder")
+    taken = [name for name in ENTRIES if (out / name).exists()]
+    ours = (out / RECORD).exists() or not {"README.md", *CONFIGS} & set(taken)
+    if not ours:
+        raise UsageError(
+            f"--out {out} already has {', '.join(taken)}, and no {RECORD} that says this tool wrote them",
+            hint="name another folder, or move these away",
+        )
+
+
+def sets(runs: Runs, record: RunRecord) -> dict[str, pl.DataFrame]:
+    """The three sets of a run, those that it got to, in their exported columns."""
+    found: dict[str, pl.DataFrame] = {}
+    curated = curated_step(runs, record)
+    if curated is not None:
+        found["sft"] = curated.select(SFT_COLUMNS).collect()
+    for name in ("rejection_sampling", "preference"):
+        done = runs.last(record, name)
+        if done is not None:
+            found[name] = done.scan().collect()
+    return found
+
+
+def curated_step(runs: Runs, record: RunRecord) -> pl.LazyFrame | None:
+    """The rows that the last curation stage kept."""
+    steps = [step for step in record.steps if step.phase == "curate"]
+    return runs.committed(steps[-1]).scan() if steps else None
+
+
+def sources(runs: Runs, record: RunRecord) -> list[dict[str, Any]]:
+    """Each source with its licence, rows read, rows in the curated set, and their languages."""
+    curated = curated_step(runs, record)
+    kept: Mapping[str, tuple[int, Sequence[str]]] = {}
+    if curated is not None:
+        grouped = curated.group_by("source").agg(pl.len(), pl.col("language").drop_nulls().unique().sort())
+        kept = {name: (count, codes) for name, count, codes in grouped.collect().iter_rows()}
+    read = [step for step in record.steps if step.phase == "ingest"]
+    told = []
+    for source, step in zip(record.profile["sources"], read, strict=False):
+        count, codes = kept.get(source["name"], (0, []))
+        told.append(
+            {
+                "name": source["name"],
+                "licence": source["licence"],
+                "read": step.counts["in"],
+                "kept": count,
+                "languages": list(codes),
+            }
+        )
+    return told
+
+
+def _write(frame: pl.DataFrame, folder: Path) -> int:
+    if frame.height:
+        write_split(frame, folder)
+    return frame.height
+
+
+def _move(staging: Path, out: Path) -> None:
+    for file in staging.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    (out / RECORD).unlink(missing_ok=True)
+    for name in ENTRIES:
+        target = out / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        elif target.exists():
+            target.unlink()
+        if (staging / name).exists():
+            os.rename(staging / name, target)
+    sync_folder(out)

@@ -1,0 +1,134 @@
+"""Charts as static SVG, each in a light and a dark dress, drawn from binned figures only."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+DRESSES = {
+    "light": {"ink": "#33404d", "grid": "#dde3e8", "main": "#1f6f8b", "second": "#c46a2d"},
+    "dark": {"ink": "#c9d3dc", "grid": "#38424c", "main": "#5fb3ce", "second": "#e0935c"},
+}
+FONT = "system-ui, sans-serif"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart as two data URIs, with the words for who cannot see it."""
+
+    title: str
+    alt: str
+    light: str
+    dark: str
+    width: int
+    height: int
+
+
+def funnel(entries: Sequence[dict[str, Any]]) -> Chart:
+    """Rows left after each stage, in the order of the run."""
+    data = [{"stage": f"{i + 1}. {entry['stage']}", "rows": entry["kept"]} for i, entry in enumerate(entries)]
+    alt = "Rows kept after each stage: " + ", ".join(f"{d['stage']} {d['rows']:,}" for d in data)
+    height = 24 * max(1, len(data))
+
+    def spec(ink: dict[str, str]) -> dict[str, Any]:
+        y = {"field": "stage", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 260}}
+        x = {"field": "rows", "type": "quantitative", "axis": {"title": "rows kept", "tickMinStep": 1}}
+        label = {"type": "text", "align": "left", "dx": 4, "color": ink["ink"]}
+        text = {"field": "rows", "type": "quantitative", "format": ","}
+        return {
+            "data": {"values": data},
+            "encoding": {"y": y, "x": x},
+            "layer": [
+                {"mark": {"type": "bar", "color": ink["main"], "height": 15}},
+                {"mark": label, "encoding": {"text": text}},
+            ],
+        }
+
+    return draw("Rows kept after each stage", alt, spec, width=460, height=height)
+
+
+def lengths(entries: Sequence[dict[str, Any]], what: str) -> Chart:
+    """Share of rows by length, as read and as curated."""
+    data = [
+        {"length": f"{e['low']:,}", "at": i, "share": e["share"], "when": e["when"]}
+        for i, e in enumerate(e for e in entries if e["what"] == what)
+    ]
+    used = {d["length"] for d in data if d["share"] > 0}
+    data = [d for d in data if d["length"] in used]
+    order = list(dict.fromkeys(d["length"] for d in sorted(data, key=lambda d: int(str(d["length"]).replace(",", "")))))
+
+    def spec(ink: dict[str, str]) -> dict[str, Any]:
+        colours = {"domain": ["as read", "curated"], "range": [ink["second"], ink["main"]]}
+        x = {
+            "field": "length",
+            "type": "nominal",
+            "sort": order,
+            "axis": {"title": "characters, from", "labelAngle": -40},
+        }
+        return {
+            "data": {"values": data},
+            "mark": {"type": "bar"},
+            "encoding": {
+                "x": x,
+                "xOffset": {"field": "when", "sort": ["as read", "curated"]},
+                "y": {"field": "share", "type": "quantitative", "axis": {"format": "%", "title": "share of rows"}},
+                "color": {
+                    "field": "when",
+                    "type": "nominal",
+                    "scale": colours,
+                    "legend": {"title": None, "orient": "top"},
+                },
+            },
+        }
+
+    alt = f"{what.capitalize()} lengths in characters, share of rows as read and as curated, in bins that double"
+    return draw(f"{what.capitalize()} length", alt, spec, width=320, height=180)
+
+
+def histogram(title: str, axis: str, bins: Sequence[dict[str, Any]]) -> Chart:
+    """Counts in even bins."""
+    data = [{"low": b["low"], "high": b["high"], "count": b["count"]} for b in bins]
+    top = max(data, key=lambda d: d["count"])
+    alt = f"{title}: {sum(d['count'] for d in data):,} values from {data[0]['low']:.2f} to {data[-1]['high']:.2f}, "
+    alt += f"most between {top['low']:.2f} and {top['high']:.2f}"
+
+    def spec(ink: dict[str, str]) -> dict[str, Any]:
+        x = {"field": "low", "type": "quantitative", "bin": {"binned": True}, "axis": {"title": axis}}
+        return {
+            "data": {"values": data},
+            "mark": {"type": "bar", "color": ink["main"]},
+            "encoding": {
+                "x": x,
+                "x2": {"field": "high"},
+                "y": {"field": "count", "type": "quantitative", "axis": {"title": None, "tickMinStep": 1}},
+            },
+        }
+
+    return draw(title, alt, spec, width=320, height=160)
+
+
+def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
+    """Render a Vega-Lite specification, a function of the colours, in both dresses."""
+    import altair as alt_
+    import vl_convert
+
+    images = {}
+    for dress, ink in DRESSES.items():
+        axis = {
+            "labelColor": ink["ink"],
+            "titleColor": ink["ink"],
+            "gridColor": ink["grid"],
+            "domainColor": ink["grid"],
+            "tickColor": ink["grid"],
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+        }
+        legend = {"labelColor": ink["ink"], "labelFontSize": 12}
+        config = {"font": FONT, "background": None, "view": {"stroke": None}, "axis": axis, "legend": legend}
+        whole = spec(ink) | {"width": width, "height": height, "config": config}
+        svg = vl_convert.vegalite_to_svg(alt_.Chart.from_dict(whole).to_dict())
+        images[dress] = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return Chart(title, alt, images["light"], images["dark"], width, height)

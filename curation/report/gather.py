@@ -1,0 +1,251 @@
+"""Everything that the report shows, read from a run's record and the store. Figures here, presentation elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from curation import ledger, text
+from curation.handover.export import sources
+from curation.runs import RunRecord, Runs
+from curation.store import Committed
+
+EXCERPT = 280
+SAMPLE_PAIRS = 6
+# Powers of two, in characters: a length matters by its order of magnitude, not by its difference.
+LENGTH_EDGES = [2**k for k in range(0, 17)]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The lazy frames that a report reads; None where the run did not get that far."""
+
+    ingested: pl.LazyFrame | None
+    identified: pl.LazyFrame | None
+    curated: pl.LazyFrame | None
+    scored: pl.LazyFrame | None
+    pairs: pl.LazyFrame | None
+
+
+def tables(runs: Runs, record: RunRecord) -> Tables:
+    """Open a run's tables."""
+    ingest = [runs.committed(step) for step in record.steps if step.phase == "ingest"]
+    curated = [step for step in record.steps if step.phase == "curate"]
+    identified = runs.last(record, "language.identify")
+    return Tables(
+        ingested=pl.concat([done.scan() for done in ingest]) if ingest else None,
+        identified=identified.scan() if identified else None,
+        curated=runs.committed(curated[-1]).scan() if curated else None,
+        scored=_scan(runs.last(record, "score")),
+        pairs=_scan(runs.last(record, "preference")),
+    )
+
+
+def _scan(done: Committed | None) -> pl.LazyFrame | None:
+    return done.scan() if done is not None else None
+
+
+def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
+    """All figures and samples of one run, as plain values."""
+    found = tables(runs, record)
+    funnel = ledger.counts(runs, record)
+    return {
+        "run": record.model_dump(),
+        "funnel": [entry for entry in funnel if not entry["stage"].startswith("gates.")],
+        "examples": examples(runs, record, found),
+        "sources": sources(runs, record),
+        "files": [file for step in record.steps if step.phase == "ingest" for file in step.facts.get("files", [])],
+        "quarantine": quarantine(runs, record),
+        "languages": languages(found),
+        "lengths": lengths(found),
+        "gates": gates(record),
+        "rewards": rewards(found),
+        "pairs": pairs(found),
+        "sets": sets(record),
+    }
+
+
+def examples(runs: Runs, record: RunRecord, found: Tables) -> list[dict[str, Any]]:
+    """For each stage and reason, a few of the rows it fell on, with an excerpt of each as it was read.
+
+    The first, the middle and the last by row id are taken: spread over the data, and the same in every report.
+    """
+    if found.ingested is None:
+        return []
+    decisions = runs.decisions(record).filter(pl.col("step") >= sum(s.phase == "ingest" for s in record.steps))
+    chosen = (
+        decisions.with_columns(pl.len().over("step", "kind", "reason").alias("count"))
+        .with_columns(pl.col("row_id").rank("ordinal").over("step", "kind", "reason").alias("pick"))
+        .filter((pl.col("pick") == 1) | (pl.col("pick") == (pl.col("count") + 1) // 2) | (pl.col("pick") == pl.col("count")))
+        .sort("step", "kind", "reason", "pick")
+        .collect()
+    )
+    wanted = pl.concat([chosen["row_id"], chosen["kept_id"]]).drop_nulls().unique().to_list()
+    shown = (
+        found.ingested.filter(pl.col("row_id").is_in(wanted))
+        .select("row_id", text.prompt().alias("prompt"), text.response().alias("response"))
+        .collect()
+    )
+    texts = {row["row_id"]: row for row in shown.iter_rows(named=True)}
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in chosen.iter_rows(named=True):
+        key = (row["step"], row["kind"], row["reason"])
+        group = groups.setdefault(
+            key,
+            {"stage": row["stage"], "kind": row["kind"], "reason": row["reason"], "count": row["count"], "rows": []},
+        )
+        group["rows"].append(
+            row | {"text": _excerpts(texts.get(row["row_id"])), "kept": _excerpts(texts.get(row["kept_id"]))}
+        )
+    return list(groups.values())
+
+
+def _excerpts(row: dict[str, Any] | None) -> dict[str, str] | None:
+    if row is None:
+        return None
+    return {"prompt": excerpt(row["prompt"]), "response": excerpt(row["response"])}
+
+
+def excerpt(value: str | None, length: int = EXCERPT) -> str:
+    """The beginning and the end of a text, with characters that do not print shown as escapes."""
+    value = value or ""
+    if len(value) > length:
+        value = f"{value[: length * 2 // 3]} … {value[-length // 3 :]}"
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in value)
+
+
+def quarantine(runs: Runs, record: RunRecord) -> dict[str, Any]:
+    """How many lines were quarantined for each reason, and the first ten of them."""
+    frames = [runs.committed(step).table("quarantine") for step in record.steps if step.phase == "ingest"]
+    if not frames:
+        return {"total": 0, "reasons": [], "first": []}
+    lines = pl.concat(frames).collect()
+    reasons = lines.group_by("reason").len("count").sort("count", "reason", descending=[True, False])
+    return {"total": lines.height, "reasons": reasons.to_dicts(), "first": lines.head(10).to_dicts()}
+
+
+def languages(found: Tables) -> list[dict[str, Any]]:
+    """Rows a language when it was identified and in the curated set."""
+    if found.curated is None or found.identified is None:
+        return []
+    before = found.identified.group_by("language").len("before")
+    after = found.curated.group_by("language").len("after")
+    joined = before.join(after, on="language", how="full", coalesce=True).fill_null(0)
+    return joined.sort("before", "language", descending=[True, False]).collect().to_dicts()
+
+
+def lengths(found: Tables) -> list[dict[str, Any]]:
+    """Histogram of prompt and response lengths in characters, as read and as curated, in shares of their rows."""
+    told: list[dict[str, Any]] = []
+    for when, rows in (("as read", found.ingested), ("curated", found.curated)):
+        if rows is None:
+            continue
+        measured = rows.select(
+            text.prompt().str.len_chars().alias("prompt"), text.response().str.len_chars().alias("response")
+        ).collect()
+        for what in ("prompt", "response"):
+            told += [{"when": when, "what": what} | entry for entry in histogram(measured[what], LENGTH_EDGES)]
+    return told
+
+
+def histogram(values: pl.Series, edges: Sequence[float]) -> list[dict[str, Any]]:
+    """Count and share of the values in each [low, high); values outside the edges go to the nearest bin."""
+    values = values.drop_nulls()
+    last = len(edges) - 2
+    at = values.to_frame("v").select(
+        (pl.sum_horizontal([(pl.col("v") >= edge).cast(pl.Int32) for edge in edges]) - 1).clip(0, last).alias("bin")
+    )
+    counted = dict(at.group_by("bin").len().iter_rows())
+    return [
+        {
+            "low": edges[i],
+            "high": edges[i + 1],
+            "count": counted.get(i, 0),
+            "share": counted.get(i, 0) / max(1, len(values)),
+        }
+        for i in range(last + 1)
+    ]
+
+
+def even_edges(values: pl.Series, bins: int = 24) -> list[float]:
+    """Edges of equal bins over the range of the values."""
+    low, high = float(values.min() or 0.0), float(values.max() or 0.0)  # type: ignore[arg-type]
+    width = (high - low) / bins or 1.0
+    return [low + i * width for i in range(bins + 1)]
+
+
+def gates(record: RunRecord) -> list[dict[str, Any]]:
+    """Every gate with its results."""
+    return [
+        {"place": step.stage.removeprefix("gates."), "rows": step.counts["in"], "results": step.facts["results"]}
+        for step in record.steps
+        if step.stage.startswith("gates.")
+    ]
+
+
+def rewards(found: Tables) -> dict[str, Any] | None:
+    """Distribution of rewards over the candidates, and how candidates ended."""
+    if found.scored is None:
+        return None
+    scored = found.scored.select("reward", "finish_reason", "tokens").collect()
+    values = scored["reward"].drop_nulls()
+    ends = scored.group_by("finish_reason").len("count").sort("finish_reason").to_dicts()
+    return {
+        "candidates": scored.height,
+        "unscored": scored.height - len(values),
+        "tokens": int(scored["tokens"].sum()),
+        "ends": ends,
+        "mean": values.mean(),
+        "std": values.std(),
+        "histogram": histogram(values, even_edges(values)) if len(values) else [],
+    }
+
+
+def pairs(found: Tables) -> dict[str, Any] | None:
+    """Margins, how length and preference go together, and sample pairs: widest, narrowest, and some in between."""
+    if found.pairs is None:
+        return None
+    made = found.pairs.sort("margin", "prompt_id", descending=[True, False]).collect()
+    if made.is_empty():
+        return {"count": 0, "histogram": [], "samples": []}
+    answer = [
+        made[name].list.last().struct.field("content").str.len_chars().cast(pl.Int64) for name in ("chosen", "rejected")
+    ]
+    longer, equal = int((answer[0] > answer[1]).sum()), int((answer[0] == answer[1]).sum())
+    step = max(1, (made.height - 1) // max(1, SAMPLE_PAIRS - 1))
+    at = sorted({0, made.height - 1, *range(0, made.height, step)})[:SAMPLE_PAIRS]
+    return {
+        "count": made.height,
+        "margin_mean": made["margin"].mean(),
+        "margin_median": made["margin"].median(),
+        "chosen_longer": longer / made.height,
+        "same_length": equal / made.height,
+        "mean_length": [float(length.mean() or 0) for length in answer],  # type: ignore[arg-type]
+        "histogram": histogram(made["margin"], even_edges(made["margin"])),
+        "samples": [_pair(made.row(i, named=True)) for i in at],
+    }
+
+
+def _pair(row: dict[str, Any]) -> dict[str, Any]:
+    prompt = "\n".join(f"{message['role']}: {message['content']}" for message in row["prompt"])
+    answers = {name: excerpt(row[name][-1]["content"], 900) for name in ("chosen", "rejected")}
+    ids = {name: row[name] for name in ("prompt_id", "row_id", "chosen_id", "rejected_id")}
+    return ids | answers | {"prompt": excerpt(prompt, 600)} | {
+        name: row[name] for name in ("score_chosen", "score_rejected", "margin")
+    }  # fmt: skip
+
+
+def sets(record: RunRecord) -> dict[str, int | None]:
+    """Rows of the three sets; None for one that the run did not get to."""
+    told: dict[str, int | None] = {"sft": None, "rejection_sampling": None, "preference": None}
+    for step in record.steps:
+        if step.phase == "curate":
+            told["sft"] = step.counts["kept"]
+        elif step.stage == "preference":
+            told["preference"] = step.counts["kept"]
+        elif step.stage == "rejection_sampling":
+            told["rejection_sampling"] = step.facts["completions"]
+    return told

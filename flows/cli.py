@@ -1,0 +1,239 @@
+"""The command line: `sieveline --help`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.errors import SievelineError, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Curate instruction and preference data: filter, deduplicate, generate, score, pair and train.\n\n"
+    "Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate failed, 5 an engine failed.",
+)
+console = Console()
+
+Home = Annotated[
+    Path, typer.Option(envvar="SIEVELINE_HOME", help="Folder of the store, the runs and converted models.")
+]
+Run = Annotated[str, typer.Argument(help="A run's name, a part of it that fits one run, or `latest`.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HOME = Path(".sieveline")
+DEFAULT_PROFILE = "quickstart"
+
+
+@app.command()
+def curate(
+    profile: Annotated[
+        str, typer.Option(help="A profile that comes with the project, or a TOML file.")
+    ] = DEFAULT_PROFILE,
+    source: Annotated[
+        list[str] | None, typer.Option(help="A file, folder, glob or hf:owner/name; may be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the three sets, the report and the record.")] = Path("out"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    prompts: Annotated[int | None, typer.Option(min=1, help="How many prompts get candidates.")] = None,
+    candidates: Annotated[int | None, typer.Option(min=1, help="Candidates a prompt.")] = None,
+    set_: Set = None,
+    home: Home = HOME,
+) -> None:
+    """Raw data to an SFT set, a rejection-sampling set and preference pairs, with a report."""
+    from curation.handover.export import check_out
+    from flows.profiles import load_profile
+    from flows.session import begin
+
+    values: dict[str, Any] = {}
+    if source:
+        values["sources"] = [{"path": path} for path in source]
+    if seed is not None:
+        values["seed"] = seed
+    generation = {"prompts": prompts, "candidates": candidates}
+    values["generation"] = {key: value for key, value in generation.items() if value is not None}
+    loaded = load_profile(profile, set_ or (), values, limit=limit)
+    check_out(out)
+    prepare_prefect(home)
+    run = begin(str(home), loaded)
+    console.print(f"run {run}", markup=False, highlight=False)
+    from flows.flows import sets
+
+    sets(run, str(home), str(out))
+    _print_counts(home, run)
+    console.print(f"\nsets and report: {out}\n  open {out / 'report.html'}", markup=False, highlight=False)
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage, such as dedup.minhash; `sieveline stages` lists them.")],
+    input_: Annotated[str, typer.Argument(metavar="INPUT", help="What ingest reads: a file, folder, glob or hf: id.")],
+    out: Annotated[Path, typer.Option(help="Folder for kept.parquet, decisions.parquet and manifest.json.")],
+    set_: Set = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Run one stage alone on a file or folder."""
+    from flows.single import run_single
+
+    run_single(name, input_, out, set_ or [], seed)
+
+
+@app.command()
+def stages() -> None:
+    """List the stages with what each does."""
+    from curation.stage import load_stage, stage_names
+
+    for name in stage_names():
+        first = (load_stage(name).__doc__ or "").strip().splitlines()
+        console.print(f"{name:24} {first[0] if first else ''}", markup=False, highlight=False)
+
+
+@app.command()
+def train(
+    what: Annotated[
+        str, typer.Argument(help="sft, rejection-sampling, dpo, reward, or all (the first three in turn).")
+    ],
+    run: Annotated[str, typer.Option(help="Whose sets to train on.")] = "latest",
+    data: Annotated[Path | None, typer.Option(help="A hand-over folder, instead of a run's own.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the models; by default `models` beside the sets.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Start from this model instead of the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Training settings of this profile instead of the run's.")] = None,
+    set_: Set = None,
+    home: Home = HOME,
+) -> None:
+    """Train on a run's sets with TRL; a preflight first says what would be truncated or dropped."""
+    from flows.training_command import run_training
+
+    run_training(what, run=run, data=data, out=out, base=base, profile=profile, overrides=set_ or [], home=home)
+
+
+@app.command()
+def report(run: Run = "latest", home: Home = HOME) -> None:
+    """Write a run's report again and say where it is."""
+    from flows.steps import write_report
+
+    console.print(str(write_report(str(home), run)), markup=False, highlight=False)
+
+
+@app.command()
+def counts(run: Run = "latest", json_: Json = False, home: Home = HOME) -> None:
+    """The funnel of a run: rows in and out of every stage, with reasons."""
+    from curation import ledger
+    from curation.runs import Runs
+
+    if json_:
+        runs = Runs(home)
+        print(json.dumps(ledger.counts(runs, runs.load(run)), ensure_ascii=False, indent=2))
+    else:
+        _print_counts(home, run)
+
+
+@app.command()
+def why(run: Run, row_id: Annotated[str, typer.Argument()], json_: Json = False, home: Home = HOME) -> None:
+    """Everything that happened to a row, up to the pairs made from its prompt."""
+    from curation import ledger
+    from curation.runs import Runs
+    from flows.tell import tell_why
+
+    runs = Runs(home)
+    told = ledger.why(runs, runs.load(run), row_id)
+    if json_:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        tell_why(console, told)
+
+
+@app.command()
+def doctor(home: Home = HOME) -> None:
+    """What is installed, which models are found, and what would run where."""
+    from flows.doctor import examine
+
+    examine(console, home)
+
+
+@app.command()
+def serve(
+    profile: Annotated[str, typer.Option(help="The profile that the schedule runs.")] = "nightly",
+    cron: Annotated[str, typer.Option(help="When, as a cron line.")] = "0 2 * * *",
+    timezone: Annotated[str, typer.Option()] = "UTC",
+    out: Annotated[Path, typer.Option()] = Path("out"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect server.")] = 4200,
+    home: Home = HOME,
+) -> None:
+    """Start a Prefect server on this machine and a schedule of the nightly flow."""
+    from flows.profiles import load_profile
+    from flows.serve import serve_nightly
+
+    load_profile(profile)
+    prepare_prefect(home)
+    serve_nightly(profile, cron, timezone, home, out, port)
+
+
+def _print_counts(home: Path, run: str) -> None:
+    from curation import ledger
+    from curation.runs import Runs
+
+    runs = Runs(home)
+    record = runs.load(run)
+    table = Table(title=f"{record.run}  ({record.status})", title_justify="left")
+    for column, justify in (("stage", "left"), ("in", "right"), ("kept", "right"), ("dropped", "right"),
+                            ("quarantined", "right"), ("reasons", "left"), ("s", "right")):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for entry in ledger.counts(runs, record):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
+        numbers = [f"{entry[key]:,}" for key in ("in", "kept", "dropped", "quarantined")]
+        took = "reused" if entry["reused"] else f"{entry['seconds']:.1f}"
+        table.add_row(entry["stage"], *numbers, escape(reasons), took)
+    console.print(table)
+
+
+def prepare_prefect(home: Path) -> None:
+    """Prefect's settings for a run without a server of its own: quiet, offline, and out of the user's own set-up.
+
+    Where PREFECT_API_URL names a server, that one is used.
+    """
+    defaults = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_HOME": str((home / "prefect").resolve()),
+    }
+    for key, value in defaults.items():
+        os.environ.setdefault(key, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def main() -> None:
+    """Entry point: errors of ours are told in plain words and end with their exit code."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        app(standalone_mode=False)
+    except SievelineError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        errors.print("stopped; what is finished is kept: the same command goes on from there", markup=False)
+        sys.exit(130)
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        sys.exit(getattr(error, "exit_code", UsageError.exit_code))

@@ -1,0 +1,112 @@
+"""The flows: thin Prefect wrappings of the steps. Take the decorators away and everything still runs.
+
+Tasks are given a folder and a run's name, never data. The store resumes and caches; Prefect orchestrates, retries
+where a retry can help (an engine that crashed), schedules and shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from curation import ledger
+from curation.runs import Runs
+from flows import steps
+from flows.profiles import load_profile
+from flows.session import Session, begin
+from schemas.errors import EngineError
+
+HOME = ".sieveline"
+
+
+def _engine_failed(task: Any, task_run: Any, state: Any) -> bool:
+    """Retry an engine that crashed: finished requests are in its journal. Nothing else gets better by itself."""
+    try:
+        state.result()
+    except EngineError:
+        return True
+    except BaseException:
+        return False
+    return False
+
+
+once: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+retried: dict[str, Any] = once | {"retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": _engine_failed}
+
+ingest_source = task(name="ingest", task_run_name="ingest-{at}", **once)(steps.ingest_source)
+gate = task(name="gate", task_run_name="gate-{place}", **once)(steps.gate)
+curation_stage = task(name="stage", task_run_name="stage-{at}", **once)(steps.curation_stage)
+generate_candidates = task(name="generate", **retried)(steps.generate_candidates)
+score_candidates = task(name="score", **retried)(steps.score_candidates)
+sample_best = task(name="rejection-sampling", **once)(steps.sample_best)
+make_pairs = task(name="pairs", **once)(steps.make_pairs)
+hand_over = task(name="hand-over", **once)(steps.hand_over)
+train_chain = task(name="train", **once)(steps.train_chain)
+
+
+@flow(name="curate", flow_run_name="{run}", persist_result=False)
+def curate(run: str, home: str = HOME) -> None:
+    """Raw sources to the curated SFT set, with the gates before and after."""
+    session = Session.open(home, run)
+    for at in range(len(session.profile.sources)):
+        ingest_source(home, run, at)
+    gate(home, run, "ingested")
+    for at in range(len(session.stages)):
+        curation_stage(home, run, at)
+    gate(home, run, "curated")
+
+
+@flow(name="prefer", flow_run_name="{run}", persist_result=False)
+def prefer(run: str, home: str = HOME) -> None:
+    """Prompts of the curated set to candidates, rewards, the rejection-sampling set and preference pairs."""
+    generate_candidates(home, run)
+    score_candidates(home, run)
+    sample_best(home, run)
+    make_pairs(home, run)
+    gate(home, run, "pairs")
+
+
+@flow(name="train", flow_run_name="{run}", persist_result=False)
+def train(run: str, home: str = HOME, out: str = "out") -> None:
+    """Train on a run's own sets."""
+    train_chain(home, run, out)
+
+
+@flow(name="sets", flow_run_name="{run}", persist_result=False)
+def sets(run: str, home: str = HOME, out: str = "out") -> None:
+    """All three sets with their report: curate, prefer, hand over."""
+    with steps.recorded(home, run):
+        curate(run, home)
+        prefer(run, home)
+        hand_over(home, run, out)
+    show(home, run, out)
+
+
+@flow(name="nightly", persist_result=False)
+def nightly(
+    profile: str = "nightly", home: str = HOME, out: str = "out", overrides: Sequence[str] = (), training: bool = True
+) -> str:
+    """Everything, from raw sources to trained models. Returns the run's name."""
+    run = begin(home, load_profile(profile, list(overrides)))
+    sets(run, home, out)
+    if training:
+        train(run, home, out)
+    return run
+
+
+def show(home: str, run: str, out: str) -> None:
+    """The funnel and a link to the report as artifacts of the flow run."""
+    runs = Runs(Path(home))
+    rows = [
+        {key: entry[key] for key in ("stage", "in", "kept", "dropped", "quarantined", "seconds")}
+        | {"reasons": ", ".join(f"{count} {reason}" for reason, count in entry["reasons"].items())}
+        for entry in ledger.counts(runs, runs.load(run))
+    ]
+    create_table_artifact(table=rows, key="funnel", description=f"Funnel of {run}")
+    report = (Path(out) / "report.html").resolve().as_uri()
+    create_link_artifact(link=report, link_text=f"Report of {run}", key="report")

@@ -1,0 +1,116 @@
+"""`sieveline stage`: one stage alone on a file or folder, each a tool in itself."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+from pydantic import ValidationError
+
+from curation.digest import code_digest, sha256_file
+from curation.ingest import ingest
+from curation.progress import Terminal
+from curation.runner import execute
+from curation.stage import Context, StageConfig, load_stage
+from curation.store import MANIFEST, PARQUET, Committed, Store, write_file, write_table
+from flows.profiles import name_sources, split_override, stage_config
+from schemas.errors import ProfileError, UsageError
+from schemas.profile import Ingest, Source
+
+OUTPUTS = ("kept.parquet", "decisions.parquet", MANIFEST)
+
+
+def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: int) -> None:
+    """Ingest `path`, run the stage, and leave kept.parquet, decisions.parquet and manifest.json in `out`.
+
+    The input's own `id` is the row_id where it has one. Quarantined lines are in decisions.parquet too.
+    Raises UsageError for an unknown stage or an unusable folder, ProfileError for a bad setting.
+    """
+    load_stage(name)
+    config = _config(name, dict(split_override(override) for override in overrides))
+    _check(out)
+    progress = Terminal()
+    context = Context(seed=seed, home=out, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out) as scratch:
+        source = name_sources((Source(path=path),))[0]
+        read = ingest(source, Ingest(), Store(Path(scratch) / "store"), context, keep_ids=True)
+        folder = Path(scratch) / "made"
+        folder.mkdir()
+        built = execute(load_stage(name), name, config, read.parts, folder, context)
+        _gather(folder, read, Path(scratch))
+        _publish(Path(scratch), out, name, config, seed, read, dict(built.counts), dict(built.facts))
+    counts = built.counts
+    told = f"{name}  {counts['in']:,} -> {counts['kept']:,}  {time.monotonic() - started:.1f} s  -> {out}"
+    progress.line(told)
+
+
+def _config(name: str, options: dict[str, Any]) -> StageConfig:
+    try:
+        return stage_config(name, options)
+    except ValidationError as error:
+        keys = ", ".join(load_stage(name).Config.model_fields)
+        problems = [
+            f"{'.'.join(map(str, problem['loc'])) or 'setting'}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        ]
+        raise ProfileError(f"--set of {name} (its keys: {keys})", problems) from error
+
+
+def _check(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file", hint="name a folder")
+    if any((out / name).exists() for name in OUTPUTS[:2]) and not (out / MANIFEST).exists():
+        raise UsageError(f"--out {out} has tables of another origin", hint="name another folder")
+    for stale in out.glob(".tmp-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _gather(folder: Path, read: Committed, scratch: Path) -> None:
+    """One table of the parts, a part at a time, and one ledger of ingest and stage."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    kept = pl.scan_parquet(parts) if parts else pl.scan_parquet(read.parts).clear()
+    if len(parts) == 1:
+        parts[0].rename(scratch / "kept.parquet")
+    else:
+        kept.sink_parquet(scratch / "kept.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
+    ledger = pl.concat([read.table("decisions"), pl.scan_parquet(folder / "decisions.parquet")]).collect()
+    write_table(ledger, scratch / "decisions.parquet")
+
+
+def _publish(
+    scratch: Path,
+    out: Path,
+    name: str,
+    config: StageConfig,
+    seed: int,
+    read: Committed,
+    counts: dict[str, int],
+    facts: dict[str, Any],
+) -> None:
+    """Move the tables into place, the manifest last and the old one away first."""
+    (out / MANIFEST).unlink(missing_ok=True)
+    files = []
+    for table in OUTPUTS[:2]:
+        (scratch / table).rename(out / table)
+        files.append({"name": table, "sha256": sha256_file(out / table), "bytes": (out / table).stat().st_size})
+    ingested = read.manifest.counts
+    manifest = {
+        "format": 1,
+        "stage": name,
+        "code": code_digest(load_stage(name).__name__),
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        "inputs": read.manifest.facts.get("files", []),
+        "counts": counts | {"in": ingested["in"], "quarantined": ingested["quarantined"]},
+        "facts": facts,
+        "files": files,
+    }
+    write_file(out / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
