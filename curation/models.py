@@ -25,6 +25,7 @@ from curation.digest import sha256_file, sha256_folder, sha256_value
 from schemas.errors import UsageError
 
 STARTER_REWARD = Path(__file__).parent / "starter" / "reward_model"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "starter-reward")
 
 
@@ -128,11 +129,26 @@ def _starter_reward(home: Path) -> Model:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         body = AutoModelForSequenceClassification.from_pretrained(base.path, num_labels=1, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(str(STARTER_REWARD))
+        extend_vocabulary(body, AutoTokenizer.from_pretrained(base.path), tokenizer)
         merged = PeftModel.from_pretrained(body, str(STARTER_REWARD)).merge_and_unload()
         merged.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(str(STARTER_REWARD)).save_pretrained(folder)
+        for name in TOKENIZER_FILES:
+            shutil.copyfile(STARTER_REWARD / name, folder / name)
 
     return _converted(home, "starter-reward", digest, convert)
+
+
+def extend_vocabulary(model: Any, base_tokenizer: Any, tokenizer: Any) -> None:
+    """Give each token that `tokenizer` has beyond `base_tokenizer` the mean embedding of its pieces in the base.
+
+    So an adapter need not carry rows of the embedding for tokens whose meaning the base can already spell.
+    """
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    weight = model.get_input_embeddings().weight.data
+    for token_id in range(len(base_tokenizer), len(tokenizer)):
+        token = tokenizer.convert_ids_to_tokens(token_id)
+        weight[token_id] = weight[base_tokenizer(token, add_special_tokens=False)["input_ids"]].mean(dim=0)
 
 
 def describe(model: Model) -> dict[str, Any]:

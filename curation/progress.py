@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 
@@ -22,15 +22,9 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where long work says how far it is."""
 
-    def task(self, name: str, total: int | None = None) -> _TaskContext: ...
+    def task(self, name: str, total: int | None = None) -> AbstractContextManager[Task]: ...
 
     def line(self, text: str) -> None: ...
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *args: object) -> bool | None: ...
 
 
 class Silent:
@@ -75,11 +69,11 @@ class Terminal:
 
 
 class _Bar:
-    def __init__(self, bars: RichProgress, task_id: object) -> None:
+    def __init__(self, bars: RichProgress, task_id: TaskID) -> None:
         self.bars, self.task_id = bars, task_id
 
     def advance(self, amount: int = 1) -> None:
-        self.bars.advance(self.task_id, amount)  # type: ignore[arg-type]
+        self.bars.advance(self.task_id, amount)
 
 
 class _Lines:

@@ -90,7 +90,7 @@ def best_of_n(
             "reward_std",
             "reward_max",
             "reward_potential",
-        )  # fmt: skip
+        )
     )
     rows = every.group_by("prompt_id").agg(pl.col("row_id").first())
     lost = (

@@ -35,14 +35,11 @@ def examine(console: Console, home: Path) -> None:
     for model in PACKAGED:
         say(f"  {model:24} {_model(model, home)}")
     say("data")
-    say(
-        f"  home {home.resolve()}: {len(Runs(home).names())} runs, {shutil.disk_usage(_existing(home)).free / 1e9:.0f} GB free"
-    )
+    free = shutil.disk_usage(_existing(home)).free / 1e9
+    say(f"  home {home.resolve()}: {len(Runs(home).names())} runs, {free:.0f} GB free")
     say(f"  profiles: {', '.join(names())}")
     server = os.environ.get("PREFECT_API_URL")
-    say(
-        f"  Prefect: {'server at ' + server if server else 'a temporary server a run (set PREFECT_API_URL for a standing one)'}"
-    )
+    say(f"  Prefect: {f'server at {server}' if server else 'a temporary server a run; PREFECT_API_URL names another'}")
 
 
 def devices() -> list[str]:

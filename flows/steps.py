@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from curation.generation import choose_prompts, generate, make_generator
+from curation.scoring import make_scorer, score
 
 from curation.gates import enforce, run_gate
-from curation.generation import choose_prompts, generate, make_generator
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
 from curation.preference import build_pairs
@@ -19,7 +22,6 @@ from curation.rejection_sampling import sample
 from curation.report import render
 from curation.runner import run_stage
 from curation.runs import Runs
-from curation.scoring import make_scorer, score
 from flows.session import Session
 from schemas import expectations
 from schemas.errors import SievelineError
@@ -128,16 +130,10 @@ def write_report(home: str, run: str) -> Path:
 
 
 def train_chain(home: str, run: str, out: str) -> None:
-    """SFT, rejection-sampling SFT and DPO on the run's own sets, each from the model before it."""
+    """SFT, rejection-sampling SFT and DPO on the sets handed over to `out`, each from the model before it."""
     from training.chain import run_all
 
     session = Session.open(home, run)
-    data = Path(session.record.notes.get("out", out))
-    run_all(
-        data,
-        Path(out) / "models",
-        session.profile.training,
-        seed=session.profile.seed,
-        home=Path(home),
-        progress=session.context.progress,
-    )
+    models = Path(out) / "models"
+    options: dict[str, Any] = {"seed": session.profile.seed, "home": Path(home), "progress": session.context.progress}
+    run_all(Path(out), models, session.profile.training, **options)

@@ -28,9 +28,8 @@ def tell_why(console: Console, told: dict[str, Any]) -> None:
     for completion in told["completions"]:
         reward = completion.get("reward")
         scored = f"reward {reward:.3f}" if reward is not None else "not scored"
-        say(
-            f"  candidate {completion['completion_id']} ({scored}, {completion['finish_reason']}): {short(completion['text'])}"
-        )
+        told_of = f"{completion['completion_id']} ({scored}, {completion['finish_reason']})"
+        say(f"  candidate {told_of}: {short(completion['text'])}")
     for best in told["rejection_sampling"]:
         say(f"  rejection sampling kept {best['completion_id']}, reward {best['reward']:.3f}")
     for pair in told["pairs"]:

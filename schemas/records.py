@@ -17,7 +17,7 @@ ROLES: Final = ("system", "user", "assistant", "tool")
 # `extra` holds, as JSON text, whatever a message carries beside its role and content (tool_calls, name, ...):
 # tool schemas differ from row to row, and text survives where a common struct would not.
 MESSAGE: Final = pl.Struct({"role": pl.String, "content": pl.String, "extra": pl.String})
-MESSAGES: Final = pl.List(MESSAGE)
+MESSAGES: Final[Any] = pl.List(MESSAGE)
 
 ROWS: Final = pl.Schema(
     {

@@ -20,9 +20,15 @@ def validate(suite: Suite, measures: pl.DataFrame) -> list[dict[str, Any]]:
     """Check every expectation; one result each: name, description, passed, failed (rows), ids (at most 20)."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    context = gx.get_context(mode="ephemeral")
+    # Without this the library leaves a folder for a documentation site behind in the system's temporary folder.
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False))
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("measures").add_dataframe_asset(suite.place)
     batch = asset.add_batch_definition_whole_dataframe("whole")
@@ -36,14 +42,21 @@ def validate(suite: Suite, measures: pl.DataFrame) -> list[dict[str, Any]]:
             "partial_unexpected_count": 0,
         },
     )
-    by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
+    by_name = {_meta(result)["name"]: result for result in outcome.results}
     return [_read(expectation, by_name[expectation.name], suite.key) for expectation in suite.expectations]
+
+
+def _meta(result: Any) -> dict[str, Any]:
+    return dict(result.expectation_config.meta)
 
 
 def _translate(expectation: Expectation) -> Any:
     import great_expectations.expectations as gxe
 
-    column, low, high = expectation.column, expectation.low, expectation.high
+    # Typed loosely: which of them an expectation has depends on its kind, and the suites are our own.
+    column: Any = expectation.column
+    low: Any = expectation.low
+    high: Any = expectation.high
     meta = {"name": expectation.name}
     match expectation.kind:
         case "row_count":

@@ -86,8 +86,8 @@ def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[
         f"Candidates: {generated}, scored by `{cell(profile['scoring']['model'])}`.",
         "Rewards are a model's opinion; the pairs inherit its biases.",
         "",
-        "To reproduce it, save the `profile` of `run.json` as TOML and run `sieveline curate --profile FILE` on the same",
-        "inputs.",
+        "To reproduce it, save the `profile` of `run.json` as TOML and run `sieveline curate --profile FILE` on the",
+        "same inputs.",
     ]
     return lines
 

@@ -71,12 +71,18 @@ def sets(runs: Runs, record: RunRecord) -> dict[str, pl.DataFrame]:
     found: dict[str, pl.DataFrame] = {}
     curated = curated_step(runs, record)
     if curated is not None:
-        found["sft"] = curated.select(SFT_COLUMNS).collect()
+        found["sft"] = _with_tools(curated.select(SFT_COLUMNS).collect())
     for name in ("rejection_sampling", "preference"):
         done = runs.last(record, name)
         if done is not None:
             found[name] = done.scan().collect()
     return found
+
+
+def _with_tools(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the function schemas of tool-calling rows as `tools`, in TRL's column, where any row has them."""
+    tools = rows["metadata"].str.json_path_match("$.tools").alias("tools")
+    return rows if tools.is_null().all() else rows.with_columns(tools)
 
 
 def curated_step(runs: Runs, record: RunRecord) -> pl.LazyFrame | None:

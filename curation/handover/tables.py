@@ -16,13 +16,15 @@ def write_split(frame: pl.DataFrame, folder: Path) -> None:
     """Write one split as Parquet under the name that `load_dataset` expects.
 
     A message column becomes a list of {role, content}. Where any row has tool calls, every message also has
-    tool_calls (JSON, decoded by `datasets`), tool_call_id and name, null where absent.
+    tool_calls (JSON), tool_call_id and name, null where absent; a column `tools` is JSON too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = {}
     for name in frame.columns:
         column = frame[name]
         columns[name] = _messages(column) if _is_messages(column) else _plain(column.to_arrow())
+    if "tools" in columns:
+        columns["tools"] = _json(columns["tools"])
     pq.write_table(pa.table(columns), folder / SHARD, compression="zstd")
 
 
@@ -33,6 +35,11 @@ def _is_messages(column: pl.Series) -> bool:
 
 def _plain(array: pa.Array) -> pa.Array:
     return array.cast(pa.string()) if pa.types.is_large_string(array.type) or _is_view(array.type) else array
+
+
+def _json(array: pa.Array) -> pa.Array:
+    """Mark a column of JSON text as JSON: `datasets` decodes it to lists and dicts, whatever their shape."""
+    return pa.ExtensionArray.from_storage(pa.json_(pa.string()), array)
 
 
 def _is_view(kind: pa.DataType) -> bool:
@@ -49,8 +56,7 @@ def _messages(column: pl.Series) -> pa.Array:
     if flat["extra"].is_not_null().any():
         for key in TOOL_KEYS:
             told = _plain(flat["extra"].str.json_path_match(f"$.{key}").cast(pl.String).to_arrow())
-            json = pa.json_(pa.string())
-            fields.append((key, pa.ExtensionArray.from_storage(json, told) if key == "tool_calls" else told))
+            fields.append((key, _json(told) if key == "tool_calls" else told))
     kinds = [pa.field(name, array.type) for name, array in fields]
     struct = pa.StructArray.from_arrays([array for _, array in fields], fields=kinds)
     return pa.ListArray.from_arrays(offsets, struct)

@@ -18,7 +18,7 @@ import polars as pl
 from curation.digest import code_digest
 from curation.runner import conserve, log_line
 from curation.similarity import character_jaccard
-from curation.stage import REASON, Context, as_decisions
+from curation.stage import Context, Result, Rule, as_decisions, filter_rows
 from curation.store import Built, Committed, Store, write_table
 from curation.text import comparable, visible
 from schemas.profile import Preference
@@ -44,7 +44,7 @@ def build_pairs(store: Store, scored: Committed, settings: Preference, context: 
     def build(folder: Path) -> Built:
         prompts, pairs, dropped = pair(scored.scan(), settings)
         pairs, dropped = conserve(STAGE, prompts, pairs, dropped, key="prompt_id")
-        write_table(pairs.select(PAIRS.names()).cast(dict(PAIRS)), folder / "part-00000.parquet")
+        write_table(pairs.select(PAIRS.names()).cast(PAIRS), folder / "part-00000.parquet")
         write_table(as_decisions(dropped, STAGE, "dropped"), folder / "decisions.parquet")
         counts = {"in": prompts.height, "kept": pairs.height, "dropped": dropped.height, "quarantined": 0}
         return Built(counts, {"unit": "prompts"})
@@ -68,10 +68,9 @@ def pair(scored: pl.LazyFrame, settings: Preference) -> tuple[pl.DataFrame, pl.D
         usable.lazy().select("prompt_id", "completion_id", "reward", pl.col("finished").alias("eligible"))
     ).collect()
     judged = _judge(prompts, usable, named, settings)
-    dropped = judged.filter(pl.col(REASON).is_not_null()).select(
-        "prompt_id", "row_id", pl.col(REASON).alias("reason"), "value", "threshold"
-    )
-    pairs = judged.filter(pl.col(REASON).is_null()).select(
+    assert judged.kept is not None
+    made, dropped = pl.collect_all([judged.kept, judged.dropped])
+    pairs = made.select(
         "prompt_id",
         "row_id",
         "prompt",
@@ -86,8 +85,8 @@ def pair(scored: pl.LazyFrame, settings: Preference) -> tuple[pl.DataFrame, pl.D
     return prompts, pairs, dropped
 
 
-def _judge(prompts: pl.DataFrame, usable: pl.DataFrame, named: pl.DataFrame, settings: Preference) -> pl.DataFrame:
-    """One row a prompt with both answers and, where it makes no pair, the first reason that applies."""
+def _judge(prompts: pl.DataFrame, usable: pl.DataFrame, named: pl.DataFrame, settings: Preference) -> Result:
+    """One row a prompt with both answers, split by the first reason for which it makes no pair."""
     groups = usable.group_by("prompt_id").agg(
         pl.len().alias("scored"),
         pl.col("finished").any().alias("any_finished"),
@@ -106,33 +105,18 @@ def _judge(prompts: pl.DataFrame, usable: pl.DataFrame, named: pl.DataFrame, set
     chosen, rejected = comparable(pl.col("text_chosen")), comparable(pl.col("text_rejected"))
     joined = joined.with_columns(chosen.alias("__a"), rejected.alias("__b")).sort("prompt_id")
     joined = joined.with_columns(character_jaccard(joined["__a"], joined["__b"]).alias("similarity"))
-    reasons: list[tuple[str, pl.Expr, pl.Expr, float | None]] = [
-        ("fewer_than_two_candidates", pl.col("scored").fill_null(0) < 2, pl.col("scored").fill_null(0), 2),
-        ("no_finished_candidate", ~pl.col("any_finished"), pl.lit(0), 1),
-        ("tie", pl.col("spread") == 0, pl.lit(0), settings.min_margin),
-        ("no_finished_winner", pl.col("chosen_id").is_null() | (pl.col("margin") == 0), pl.lit(0), settings.min_margin),
-        ("identical_answers", pl.col("__a") == pl.col("__b"), pl.lit(1), settings.max_similarity),
-        (
-            "near_identical",
-            pl.col("similarity") >= settings.max_similarity,
-            pl.col("similarity"),
-            settings.max_similarity,
-        ),
-        ("margin_below_minimum", ~(pl.col("margin") >= settings.min_margin), pl.col("margin"), settings.min_margin),
-    ]
-    branches = [pl.when(fires.fill_null(True)).then(pl.lit(name)) for name, fires, _, _ in reasons]
-    joined = joined.with_columns(pl.coalesce(*branches, pl.lit(None, pl.String)).alias(REASON))
-
-    def of_reason(part: int) -> pl.Expr:
-        cases = [
-            pl.when(pl.col(REASON) == reason[0]).then(
-                (reason[part] if isinstance(reason[part], pl.Expr) else pl.lit(reason[part])).cast(pl.Float64)
-            )
-            for reason in reasons
-        ]
-        return pl.coalesce(*cases)
-
-    return joined.with_columns(of_reason(2).alias("value"), of_reason(3).alias("threshold"))
+    minimum, maximum = settings.min_margin, settings.max_similarity
+    no_winner = pl.col("chosen_id").is_null() | (pl.col("margin") == 0)
+    rules = {
+        "fewer_than_two_candidates": Rule(pl.col("scored").fill_null(0) < 2, pl.col("scored").fill_null(0), 2),
+        "no_finished_candidate": Rule(~pl.col("any_finished"), pl.lit(0), 1),
+        "tie": Rule(pl.col("spread") == 0, pl.lit(0), minimum),
+        "no_finished_winner": Rule(no_winner, pl.lit(0), minimum),
+        "identical_answers": Rule(pl.col("__a") == pl.col("__b"), pl.lit(1), maximum),
+        "near_identical": Rule(pl.col("similarity") >= maximum, pl.col("similarity"), maximum),
+        "margin_below_minimum": Rule(~(pl.col("margin") >= minimum), pl.col("margin"), minimum),
+    }
+    return filter_rows(joined.lazy(), rules)
 
 
 def as_answer(column: str) -> pl.Expr:

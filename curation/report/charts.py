@@ -127,7 +127,7 @@ def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
             "titleFontWeight": "normal",
         }
         legend = {"labelColor": ink["ink"], "labelFontSize": 12}
-        config = {"font": FONT, "background": None, "view": {"stroke": None}, "axis": axis, "legend": legend}
+        config = {"font": FONT, "background": "transparent", "view": {"stroke": None}, "axis": axis, "legend": legend}
         whole = spec(ink) | {"width": width, "height": height, "config": config}
         svg = vl_convert.vegalite_to_svg(alt_.Chart.from_dict(whole).to_dict())
         images[dress] = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -79,7 +79,7 @@ def examples(runs: Runs, record: RunRecord, found: Tables) -> list[dict[str, Any
     chosen = (
         decisions.with_columns(pl.len().over("step", "kind", "reason").alias("count"))
         .with_columns(pl.col("row_id").rank("ordinal").over("step", "kind", "reason").alias("pick"))
-        .filter((pl.col("pick") == 1) | (pl.col("pick") == (pl.col("count") + 1) // 2) | (pl.col("pick") == pl.col("count")))
+        .filter(pl.any_horizontal(pl.col("pick") == at for at in (1, (pl.col("count") + 1) // 2, pl.col("count"))))
         .sort("step", "kind", "reason", "pick")
         .collect()
     )

@@ -29,4 +29,6 @@ def test_roles_and_tool_calls_are_part_of_the_prompt():
 
 
 def test_a_prompt_cannot_be_moved_across_a_turn_boundary():
-    assert prompt_id_of([turn("user", "ab"), turn("user", "c")]) != prompt_id_of([turn("user", "a"), turn("user", "bc")])
+    assert prompt_id_of([turn("user", "ab"), turn("user", "c")]) != prompt_id_of(
+        [turn("user", "a"), turn("user", "bc")]
+    )

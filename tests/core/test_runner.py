@@ -32,7 +32,7 @@ def conversation(answer: str) -> list[tuple[str, str | None]]:
     return [("user", "What is it?"), ("assistant", answer)]
 
 
-@pytest.fixture()
+@pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch):
     """Install a throw-away stage made of a run function."""
 

@@ -61,7 +61,9 @@ def test_a_bad_curated_set_fails_by_name_count_and_id(tmp_path: Path):
         "roles_legal": (1, ["t:000005"]),
         "prompt_id_matches": (1, ["t:000001"]),
     }
-    with pytest.raises(GateError, match=r"(?s)curated table failed 7 of 10.*turns_alternate.*1 rows.*t:000002") as caught:
+    with pytest.raises(
+        GateError, match=r"(?s)curated table failed 7 of 10.*turns_alternate.*1 rows.*t:000002"
+    ) as caught:
         enforce(gate)
     assert caught.value.exit_code == 4
     assert "observed 6" in str(caught.value)

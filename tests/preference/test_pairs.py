@@ -46,7 +46,9 @@ def reasons(scored: pl.LazyFrame, config: Preference | None = None) -> dict[str,
 
 
 def test_best_against_worst():
-    scored = frame(candidate("a", 0, "middle", 0.5), candidate("a", 1, "the best", 1.5), candidate("a", 2, "worst", -0.5))
+    scored = frame(
+        candidate("a", 0, "middle", 0.5), candidate("a", 1, "the best", 1.5), candidate("a", 2, "worst", -0.5)
+    )
     _, pairs, dropped = pair(scored, Preference())
     made = pairs.row(0, named=True)
     assert dropped.is_empty()
@@ -128,7 +130,7 @@ candidates_strategy = st.lists(
 @given(candidates_strategy, st.randoms(use_true_random=False))
 def test_properties_of_pairs(drawn: list[tuple[str, str, float | None, str]], rng: random.Random):
     made = [candidate(p, i, text, reward, end) for i, (p, text, reward, end) in enumerate(drawn)]
-    prompts, pairs, dropped = pair(frame(*made), Preference())
+    _, pairs, dropped = pair(frame(*made), Preference())
     assert sorted([*pairs["prompt_id"], *dropped["prompt_id"]]) == sorted({m["prompt_id"] for m in made})
     rewards = {m["completion_id"]: m["reward"] for m in made}
     for row in pairs.iter_rows(named=True):

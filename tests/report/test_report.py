@@ -1,0 +1,102 @@
+"""The report runs nothing, asks for nothing, and shows the run's own figures."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+
+from curation.report import render
+from curation.report.gather import even_edges, excerpt, histogram
+from tests.helpers import rows
+from tests.runs import make_run
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</style><script>alert(1)</script>",
+    "{{ 7*7 }}{% raw %}",
+    "\"><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "<!--", "]]>", "&lt;b&gt;", "\u202e\u0000<b>",
+]  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Collects elements, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_a_report_shows_the_runs_figures(tmp_path: Path):
+    runs, record = make_run(tmp_path)
+    page = Page(render(runs, record))
+    words = " ".join(" ".join(page.words).split())
+    assert record.run in words
+    assert "filter.length" in words
+    assert "1 response_too_short" in words
+    assert "invalid_json" in words
+    assert "2 pairs; mean margin 2.000, median 2.000" in words
+    assert "100.0 %" in words
+    charts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+    assert len(charts) == 5
+    assert all(value.startswith("data:image/svg+xml;base64,") for value in charts)
+    assert all(value for tag, name, value in page.attributes if (tag, name) == ("img", "alt"))
+
+
+def test_the_policy_matches_the_style_and_nothing_runs(tmp_path: Path):
+    html = render(*make_run(tmp_path))
+    page = Page(html)
+    policy = next(v for t, n, v in page.attributes if t == "meta" and n == "content" and "default-src" in v)
+    style = re.search(r"<style>(.*?)</style>", html, re.S)
+    digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert "script" not in page.tags
+    assert not [a for a in page.attributes if a[1].startswith("on") or a[1] == "style"]
+    links = [v for _, n, v in page.attributes if n in ("href", "src", "srcset")]
+    assert all(v.startswith(("#", "data:")) for v in links)
+
+
+def test_hostile_text_stays_text(tmp_path: Path):
+    plain = Page(render(*make_run(tmp_path / "plain")))
+    talks = []
+    for payload in HOSTILE:
+        talks.append([("user", payload), ("assistant", f"answer {payload}")])
+        talks.append([("user", f"short {payload}"), ("assistant", "y")])
+        talks.append([("system", payload), ("user", "q"), ("assistant", payload * 2)])
+    page = Page(render(*make_run(tmp_path / "hostile", rows(*talks))))
+    assert sorted(set(page.tags)) == sorted(set(plain.tags))
+    assert {(t, n) for t, n, _ in page.attributes} == {(t, n) for t, n, _ in plain.attributes}
+    assert "<script>alert(1)</script>" in "".join(page.words), "the payloads are shown, as text"
+
+
+def test_excerpts_show_what_does_not_print():
+    assert excerpt("a\u202eb\x00\u200b") == "a\\u202eb\\x00\\u200b"
+    assert excerpt("x" * 1000, 30) == "x" * 20 + " … " + "x" * 10
+    assert excerpt(None) == ""
+
+
+def test_histograms_lose_no_value():
+    bins = histogram(pl.Series([0.0, 1.0, 1.5, 2.0, 9.0]), [0, 1, 2])
+    # [0, 1) holds 0; [1, 2) holds 1 and 1.5, and 2 and 9 beyond the last edge.
+    assert [b["count"] for b in bins] == [1, 4]
+    assert [b["share"] for b in bins] == [0.2, 0.8]
+    assert even_edges(pl.Series([1.0, 1.0]), 2) == [1.0, 2.0, 3.0]
