@@ -1,8 +1,9 @@
 """Drop rows whose prompt or response is too short or too long.
 
 Lengths are in characters, so that the bounds mean the same with and without spaces between words. The defaults
-drop only what no trainer can use: an answer of one character is a label, and one above 32,768 characters (about
-8,000 tokens of English) is cut by every default `max_length` in use.
+drop only what no trainer can use: nothing at all, and answers above 32,768 characters (about 8,000 tokens of English),
+which every default `max_length` in use cuts. Raise the lower bounds with care: one character is a whole answer to a
+classification or a sum ("3", "D") and a whole word of Korean ("네"), and two make a Korean prompt ("심심").
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ SCOPE = "row"
 class Config(StageConfig):
     """Bounds in characters after trimming, both ends inclusive."""
 
-    min_prompt: int = Field(default=3, ge=0)
+    min_prompt: int = Field(default=1, ge=0)
     max_prompt: int = Field(default=32_768, gt=0)
-    min_response: int = Field(default=2, ge=0)
+    min_response: int = Field(default=1, ge=0)
     max_response: int = Field(default=32_768, gt=0)
 
 
