@@ -15,7 +15,6 @@ each part. Stages know nothing of files, resume or Prefect.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,14 +147,12 @@ def is_stage(module: ModuleType) -> bool:
 
 
 def stage_names() -> list[str]:
-    """The dotted names of all stages, found by walking the package."""
-    package = importlib.import_module("curation")
+    """The dotted names of all stages, found by their sources; nothing is imported."""
+    root = Path(__file__).parent
     names = []
-    for info in pkgutil.walk_packages(package.__path__, "curation."):
-        source = Path(info.module_finder.path) / f"{info.name.split('.')[-1]}.py"  # type: ignore[union-attr]
-        if info.ispkg:
-            source = source.with_suffix("") / "__init__.py"
-        text = source.read_text(encoding="utf-8") if source.exists() else ""
+    for source in root.rglob("*.py"):
+        text = source.read_text(encoding="utf-8")
         if "\nSCOPE" in text and "\nclass Config" in text:
-            names.append(info.name.removeprefix("curation."))
+            parts = source.relative_to(root).with_suffix("").parts
+            names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     return sorted(names)

@@ -23,13 +23,20 @@ def last_user() -> pl.Expr:
 
 
 def prompt() -> pl.Expr:
-    """Contents of every message before the last assistant turn, joined by newlines.
+    """Contents of every message before the last assistant turn, joined by newlines; of all where there is no such turn.
 
-    Where the last message is not an assistant's, trailing messages are left out of both prompt and response.
+    Messages after the last assistant turn are in neither prompt nor response.
     """
-    from_end = pl.col("messages").list.eval(_ROLE == "assistant").list.reverse().list.arg_max()
-    before = pl.col("messages").list.len() - 1 - from_end
+    answers = pl.col("messages").list.eval(_ROLE == "assistant")
+    before = pl.col("messages").list.len() - 1 - answers.list.reverse().list.arg_max()
+    before = pl.when(answers.list.any()).then(before).otherwise(pl.col("messages").list.len())
     return pl.col("messages").list.head(before).list.eval(_CONTENT).list.join("\n", ignore_nulls=True)
+
+
+def calls_tool() -> pl.Expr:
+    """Whether the last assistant turn calls a tool: such a turn says something without a text."""
+    extra = pl.col("messages").list.eval(pl.element().struct.field("extra").filter(_ROLE == "assistant")).list.last()
+    return extra.str.contains('"tool_calls":[{', literal=True).fill_null(False)
 
 
 def both() -> pl.Expr:
@@ -42,8 +49,12 @@ def text_of(which: TextOf) -> pl.Expr:
     return {"prompt": prompt, "response": response, "both": both, "last_user": last_user}[which]()
 
 
-# Letters, digits, symbols and punctuation; what is left over (spaces, zero-width and control characters) is invisible.
-VISIBLE = r"[^\s\p{C}\p{Z}]"
+# What has no ink: spaces, controls, zero-width characters, and letters, marks and a symbol that fonts draw as nothing
+# (combining joiner, Hangul fillers, Mongolian and other variation selectors, the blank Braille pattern).
+VISIBLE = (
+    r"[^\s\p{C}\p{Z}\x{34F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2800}\x{3164}\x{FE00}-\x{FE0F}"
+    r"\x{FFA0}\x{E0100}-\x{E01EF}]"
+)
 
 
 def visible(expr: pl.Expr) -> pl.Expr:

@@ -23,7 +23,8 @@ app = typer.Typer(
     help="Curate instruction and preference data: filter, deduplicate, generate, score, pair and train.\n\n"
     "Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate failed, 5 an engine failed.",
 )
-console = Console()
+# Into a file or a pipe, tables are not squeezed into the eighty columns that rich assumes there.
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 Home = Annotated[
     Path, typer.Option(envvar="SIEVELINE_HOME", help="Folder of the store, the runs and converted models.")
@@ -71,8 +72,8 @@ def curate(
     from flows.flows import sets
 
     sets(run, str(home), str(out))
-    _print_counts(home, run)
-    console.print(f"\nsets and report: {out}\n  open {out / 'report.html'}", markup=False, highlight=False)
+    console.print(f"report: {out / 'report.html'}", markup=False, highlight=False)
+    console.print(f"next:   sieveline counts {run}", markup=False, highlight=False)
 
 
 @app.command()
@@ -191,7 +192,7 @@ def _print_counts(home: Path, run: str) -> None:
     table = Table(title=f"{record.run}  ({record.status})", title_justify="left")
     for column, justify in (("stage", "left"), ("in", "right"), ("kept", "right"), ("dropped", "right"),
                             ("quarantined", "right"), ("reasons", "left"), ("s", "right")):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column != "reasons")  # type: ignore[arg-type]
     for entry in ledger.counts(runs, record):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
         numbers = [f"{entry[key]:,}" for key in ("in", "kept", "dropped", "quarantined")]

@@ -19,7 +19,7 @@ from curation.progress import Terminal
 from curation.runner import execute
 from curation.stage import Context, StageConfig, load_stage
 from curation.store import MANIFEST, PARQUET, Committed, Store, write_file, write_table
-from flows.profiles import name_sources, split_override, stage_config
+from flows.profiles import name_sources, split_override, stage_config, tell_problems
 from schemas.errors import ProfileError, UsageError
 from schemas.profile import Ingest, Source
 
@@ -57,11 +57,7 @@ def _config(name: str, options: dict[str, Any]) -> StageConfig:
         return stage_config(name, options)
     except ValidationError as error:
         keys = ", ".join(load_stage(name).Config.model_fields)
-        problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'setting'}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        ]
-        raise ProfileError(f"--set of {name} (its keys: {keys})", problems) from error
+        raise ProfileError(f"--set of {name} (its keys: {keys})", tell_problems(error)) from error
 
 
 def _check(out: Path) -> None:

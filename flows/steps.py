@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curation.generation import choose_prompts, generate, make_generator
-from curation.scoring import make_scorer, score
-
 from curation.gates import enforce, run_gate
+from curation.generation.choose import choose_prompts
+from curation.generation.engines import make_generator
+from curation.generation.run import generate
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
 from curation.preference import build_pairs
@@ -22,6 +22,8 @@ from curation.rejection_sampling import sample
 from curation.report import render
 from curation.runner import run_stage
 from curation.runs import Runs
+from curation.scoring.engines import make_scorer
+from curation.scoring.run import score
 from flows.session import Session
 from schemas import expectations
 from schemas.errors import SievelineError
@@ -91,7 +93,7 @@ def score_candidates(home: str, run: str) -> None:
     session = Session.open(home, run)
     scorer = make_scorer(session.profile.scoring, Path(home))
     completions = session.need("generate", "sieveline curate")
-    session.add("prefer", score(session.runs.store, completions, session.profile.scoring, scorer, session.context))
+    session.add("prefer", score(session.runs.store, completions, scorer, session.context))
 
 
 def sample_best(home: str, run: str) -> None:

@@ -85,7 +85,7 @@ def curated(gates: Gates) -> Suite:
             _true("turns_alternate", "system first if at all; no user after user, no assistant after assistant"),
             _true("ends_with_assistant", "the last message is the assistant's"),
             _true("prompt_not_empty", "the prompt has visible text"),
-            _true("response_not_empty", "the response has visible text"),
+            _true("response_not_empty", "the response has visible text, or calls a tool"),
             _true("prompt_id_matches", "prompt_id is the digest of the row's own prompt"),
         ),
     )

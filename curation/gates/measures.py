@@ -38,7 +38,7 @@ def _rows(table: pl.LazyFrame, whole: bool) -> pl.DataFrame:
             alternates(roles).alias("turns_alternate"),
             (roles.list.last() == "assistant").fill_null(False).alias("ends_with_assistant"),
             visible(text.prompt()).alias("prompt_not_empty"),
-            visible(text.response()).alias("response_not_empty"),
+            (visible(text.response()) | text.calls_tool()).alias("response_not_empty"),
             pl.struct("prompt_id", "messages")
             .map_elements(lambda row: prompt_id_of(prompt_of(row["messages"])) == row["prompt_id"], pl.Boolean)
             .alias("prompt_id_matches"),

@@ -11,7 +11,9 @@ DRESSES = {
     "light": {"ink": "#33404d", "grid": "#dde3e8", "main": "#1f6f8b", "second": "#c46a2d"},
     "dark": {"ink": "#c9d3dc", "grid": "#38424c", "main": "#5fb3ce", "second": "#e0935c"},
 }
-FONT = "system-ui, sans-serif"
+FONT = "Helvetica, Arial, sans-serif"
+# The reader's font may be wider than the one that the labels were measured in.
+PADDING = {"left": 28, "right": 24, "top": 4, "bottom": 4}
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
         }
         legend = {"labelColor": ink["ink"], "labelFontSize": 12}
         config = {"font": FONT, "background": "transparent", "view": {"stroke": None}, "axis": axis, "legend": legend}
-        whole = spec(ink) | {"width": width, "height": height, "config": config}
+        whole = spec(ink) | {"width": width, "height": height, "padding": PADDING, "config": config}
         svg = vl_convert.vegalite_to_svg(alt_.Chart.from_dict(whole).to_dict())
         images[dress] = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
     return Chart(title, alt, images["light"], images["dark"], width, height)

@@ -125,7 +125,7 @@ def _validate(file: str, data: dict[str, Any]) -> Loaded:
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
-        problems.extend(_tell(error, ""))
+        problems.extend(tell_problems(error))
     stages: list[tuple[str, StageConfig]] = []
     for at, entry in enumerate(data.get("stages") or []):
         if not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
@@ -136,7 +136,7 @@ def _validate(file: str, data: dict[str, Any]) -> Loaded:
         except UsageError as error:
             problems.append(f"stages[{at}].use: {error.message} ({error.hint})")
         except ValidationError as error:
-            problems.extend(_tell(error, f"stages[{at}] {entry['use']}."))
+            problems.extend(tell_problems(error, f"stages[{at}] {entry['use']}."))
     if problems or profile is None:
         raise ProfileError(file, problems)
     named = profile.model_copy(update={"sources": name_sources(profile.sources)})
@@ -169,7 +169,8 @@ def stage_config(name: str, options: dict[str, Any]) -> StageConfig:
     return load_stage(name).Config.model_validate_json(orjson.dumps(options))
 
 
-def _tell(error: ValidationError, prefix: str) -> list[str]:
+def tell_problems(error: ValidationError, prefix: str = "") -> list[str]:
+    """Each problem of a validation in one line: the key, what is wrong with it, and what it is."""
     told = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"]) or "profile"

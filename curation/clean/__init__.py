@@ -1,0 +1,1 @@
+"""Row-scoped stages that edit text; every edit is in the ledger."""

@@ -1,0 +1,292 @@
+"""Candidates for chosen prompts, resumable at the request: prompts in, a committed table of completions out.
+
+Every prompt ends as kept or dropped and every request as a completion or a decision that says why not. What an engine
+answers is matched by request id, never by position, so a prompt that is left out moves nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curation.digest import code_digest, sha256_value
+from curation.generation.protocol import (
+    PROMPT_PROBLEMS,
+    PROMPT_REFUSED,
+    PROMPT_TOO_LONG,
+    Generator,
+    Measured,
+    Reply,
+    Request,
+    Sampling,
+)
+from curation.journal import Journal
+from curation.runner import log_line
+from curation.stage import Context, as_decisions
+from curation.store import Built, Committed, Store, write_table
+from schemas.errors import EngineError
+from schemas.profile import Generation
+from schemas.records import COMPLETIONS, Message, canonical_json, prompt_of
+
+STAGE = "generate"
+SHAPING = {"candidates", "temperature", "top_p", "max_tokens", "max_model_len"}
+
+
+def generate(
+    store: Store, prompts: pl.DataFrame, settings: Generation, generator: Generator, context: Context
+) -> Committed:
+    """Generate `settings.candidates` completions for each prompt of a frame of rows, or return what is there.
+
+    The committed folder holds the completions, sorted by prompt_id and index, and the decisions: rows dropped as
+    same_prompt, prompt_too_long (value and threshold in tokens), prompt_refused or all_candidates_failed, and
+    completions as generation_failed. Counts are of prompts.
+
+    Raises EngineError where the engine fails, or more than `settings.max_failed` of the requests do.
+    """
+    started = time.monotonic()
+    rows = prompts.select("row_id", "prompt_id", "messages").sort("row_id")
+    identity = generator.identity()
+    recipe = {
+        "stage": STAGE,
+        "code": [code_digest(__name__), code_digest(type(generator).__module__)],
+        "config": settings.model_dump(mode="json", include=SHAPING),
+        "inputs": [sha256_value(rows.rows())],
+        "seed": context.seed,
+        "engine": identity,
+    }
+
+    def build(folder: Path) -> Built:
+        journal = store.root / "journal" / STAGE / f"{sha256_value(identity)[:32]}.jsonl"
+        with Journal(journal) as finished:
+            work = _Work(rows, settings, generator, identity, context, finished)
+            work.sift()
+            work.generate()
+        return work.write(folder)
+
+    done = store.commit(STAGE, recipe, build)
+    done = replace(done, seconds=time.monotonic() - started)
+    context.progress.line(log_line(STAGE, done))
+    return done
+
+
+def seed_of(run_seed: int, prompt_id: str, index: int) -> int:
+    """31 bits of a sha256 over run seed, prompt and index: nothing depends on the order of prompts."""
+    digest = hashlib.sha256(canonical_json([run_seed, prompt_id, index])).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def policy_name(identity: dict[str, Any]) -> str:
+    """Model and revision, as in `smollm2-135m-instruct@b179c9523d0e`."""
+    model = identity["model"]
+    version = model.get("revision") or (model.get("digest") or "")[:12]
+    return f"{model['name']}@{version}" if version else str(model["name"])
+
+
+@dataclass
+class _Prompt:
+    row_id: str
+    prompt_id: str
+    messages: Sequence[Message]
+
+
+@dataclass
+class _Work:
+    """One build: what is to be asked, what was answered, and what was decided on the way."""
+
+    rows: pl.DataFrame
+    settings: Generation
+    generator: Generator
+    identity: dict[str, Any]
+    context: Context
+    journal: Journal
+    prompts: dict[str, _Prompt] = field(default_factory=dict)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    failures: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wanted = self.settings
+        self.sampling = Sampling(wanted.temperature, wanted.top_p, wanted.max_tokens)
+        self.engine = sha256_value(self.identity)
+        self.policy = sha256_value([self.identity, self.sampling.as_dict()])[:8]
+
+    def sift(self) -> None:
+        """Merge rows of one prompt, and leave out prompts that the model cannot take."""
+        for row in self.rows.iter_rows(named=True):
+            prompt = _Prompt(row["row_id"], row["prompt_id"], prompt_of(row["messages"]))
+            first = self.prompts.setdefault(prompt.prompt_id, prompt)
+            if first is not prompt:
+                self.drop(prompt, "same_prompt", kept_id=first.row_id)
+        limit = self.settings.max_model_len - self.sampling.max_tokens
+        for prompt, measured in self.measured():
+            if measured.problem is not None:
+                self.leave_out(prompt, PROMPT_REFUSED, detail=measured.problem)
+            elif measured.tokens is not None and measured.tokens > limit:
+                self.leave_out(prompt, PROMPT_TOO_LONG, value=measured.tokens, threshold=limit)
+
+    def measured(self) -> list[tuple[_Prompt, Measured]]:
+        """Each prompt with its measure, from the journal where it is known."""
+        keyed = [(sha256_value(["measure", self.engine, p.messages]), p) for p in self.prompts.values()]
+        unknown = [(key, prompt) for key, prompt in keyed if key not in self.journal]
+        if unknown:
+            found = self.generator.measure([prompt.messages for _, prompt in unknown])
+            for (key, _), measure in zip(unknown, found, strict=True):
+                self.journal.append(key, {"tokens": measure.tokens, "problem": measure.problem})
+        return [(prompt, Measured(**self.recalled(key))) for key, prompt in keyed]
+
+    def generate(self) -> None:
+        """Ask for what the journal does not hold, and journal each reply before the next is taken."""
+        requests = {request.request_id: request for request in self.requests()}
+        keys = {name: self.key(request) for name, request in requests.items()}
+        waiting = {name: request for name, request in requests.items() if keys[name] not in self.journal}
+        recalled = len(requests) - len(waiting)
+        tokens, started = 0, time.monotonic()
+        with self.context.progress.task(STAGE, len(requests)) as task:
+            task.advance(recalled)
+            if waiting:
+                with closing(self.generator.generate(list(waiting.values()))) as answers:
+                    for reply in answers:
+                        if waiting.pop(reply.request_id, None) is None:
+                            raise EngineError(f"the engine answered {reply.request_id!r}, which was not asked")
+                        tokens += self.take(reply, keys[reply.request_id], len(requests))
+                        task.advance()
+            for name in waiting:
+                self.take(Reply(name, error="no_reply", detail="the engine gave none"), keys[name], len(requests))
+        self.replies = {
+            name: Reply(name, **self.recalled(keys[name])) for name in requests if name not in self.failures
+        }
+        rate = tokens / max(time.monotonic() - started, 1e-9)
+        said = f"{len(requests):,} requests, {recalled:,} of them from the journal"
+        self.context.progress.line(f"{STAGE}: {said}; {tokens:,} tokens made, {rate:,.0f} tokens/s")
+
+    def requests(self) -> Iterator[Request]:
+        """All requests by prompt and index, so that candidates of one prompt stand together and share its prefill."""
+        for prompt_id, prompt in sorted(self.prompts.items()):
+            for index in range(self.settings.candidates):
+                name = f"{prompt_id}-{self.policy}-{index}"
+                seed = seed_of(self.context.seed, prompt_id, index)
+                yield Request(name, prompt.messages, prompt_id, index, seed, self.sampling)
+
+    def key(self, request: Request) -> str:
+        """What the journal calls a reply: everything that shapes its text."""
+        return sha256_value(["reply", self.engine, request.messages, request.sampling.as_dict(), request.seed])
+
+    def take(self, reply: Reply, key: str, of: int) -> int:
+        """Journal a reply or note its failure; the tokens it brought.
+
+        Raises EngineError once more have failed than the profile allows.
+        """
+        if reply.error is None:
+            made = {"text": reply.text, "finish_reason": reply.finish_reason, "tokens": reply.tokens}
+            self.journal.append(key, made)
+            return reply.tokens or 0
+        self.failures[reply.request_id] = reply
+        failed = [failure for failure in self.failures.values() if failure.error not in PROMPT_PROBLEMS]
+        if len(failed) > self.settings.max_failed * of:
+            raise _too_many(failed, of, self.settings.max_failed)
+        return 0
+
+    def recalled(self, key: str) -> dict[str, Any]:
+        """A journalled record that was there a moment ago.
+
+        Raises EngineError where the disk no longer gives it back.
+        """
+        record = self.journal.get(key)
+        if record is None:
+            raise EngineError(
+                f"{self.journal.path}: a record was damaged while in use", hint="run again; check the disk"
+            )
+        return dict(record)
+
+    def drop(self, prompt: _Prompt, reason: str, **more: Any) -> None:
+        """Note that a row goes no further."""
+        self.decisions.append({"row_id": prompt.row_id, "prompt_id": prompt.prompt_id, "reason": reason, **more})
+
+    def leave_out(self, prompt: _Prompt, reason: str, **more: Any) -> None:
+        """Note it, and ask nothing for its prompt."""
+        self.drop(prompt, reason, **more)
+        del self.prompts[prompt.prompt_id]
+
+    def write(self, folder: Path) -> Built:
+        """Write completions and decisions, and count prompts."""
+        completions = self.completions()
+        asked = self.settings.candidates * len(self.prompts)
+        self.judge_failures(set(completions["prompt_id"]))
+        found = pl.DataFrame(self.decisions, schema=DECIDED).sort("row_id", "reason")
+        write_table(completions, folder / "part-00000.parquet")
+        write_table(as_decisions(found, STAGE, "dropped"), folder / "decisions.parquet")
+        kept = completions["prompt_id"].n_unique()
+        counts = {"in": self.rows.height, "kept": kept, "dropped": self.rows.height - kept, "quarantined": 0}
+        facts = {
+            "requests": asked,
+            "completions": completions.height,
+            "failed": len(self.failures),
+            "tokens": int(completions["tokens"].sum() or 0),
+            "cut_by_max_tokens": completions.filter(pl.col("finish_reason") == "length").height,
+        }
+        return Built(counts, facts)
+
+    def completions(self) -> pl.DataFrame:
+        """The table, in the order of the requests."""
+        policy, sampling = policy_name(self.identity), canonical_json(self.sampling.as_dict()).decode()
+        made = [
+            {
+                "completion_id": request.request_id,
+                "prompt_id": request.prompt_id,
+                "row_id": self.prompts[request.prompt_id].row_id,
+                "prompt": list(request.messages),
+                "policy": policy,
+                "sampling": sampling,
+                "index": request.index,
+                "seed": request.seed,
+                "text": reply.text,
+                "finish_reason": reply.finish_reason,
+                "tokens": reply.tokens,
+            }
+            for request in self.requests()
+            if (reply := self.replies.get(request.request_id)) is not None
+        ]
+        return pl.DataFrame(made, schema=COMPLETIONS)
+
+    def judge_failures(self, answered: set[str]) -> None:
+        """A decision for each failed request of a prompt that has other completions, and for each prompt with none."""
+        for request in self.requests():
+            failure = self.failures.get(request.request_id)
+            if failure is None:
+                continue
+            told = f"{failure.error}: {failure.detail}"
+            prompt = self.prompts[request.prompt_id]
+            if failure.error not in PROMPT_PROBLEMS or request.prompt_id in answered:
+                self.drop(replace(prompt, row_id=request.request_id), "generation_failed", detail=told)
+            if request.prompt_id not in answered and request.index == 0:
+                problem = failure.error if failure.error in PROMPT_PROBLEMS else "all_candidates_failed"
+                self.drop(prompt, str(problem), detail=told)
+
+
+DECIDED = {
+    "row_id": pl.String,
+    "prompt_id": pl.String,
+    "reason": pl.String,
+    "value": pl.Float64,
+    "threshold": pl.Float64,
+    "kept_id": pl.String,
+    "detail": pl.String,
+}
+
+
+def _too_many(failed: Sequence[Reply], of: int, allowed: float) -> EngineError:
+    reasons = Counter(str(failure.error) for failure in failed).most_common(3)
+    example = {str(failure.error): failure.detail for failure in reversed(failed)}
+    lines = "\n".join(f"  - {count} {reason}: {example[reason]}" for reason, count in reasons)
+    return EngineError(
+        f"{len(failed)} of {of} requests failed, more than max_failed = {allowed:g} allows\n{lines}",
+        hint="mend the engine and run again: finished requests are journalled and not repeated",
+    )

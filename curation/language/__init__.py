@@ -1,0 +1,1 @@
+"""Which natural language a row is in."""
