@@ -61,11 +61,11 @@ def execute(
     tally = _Tally(name, folder)
     if stage.SCOPE == "set":
         result = stage.run(pl.scan_parquet(list(parts)), config, context)
-        dropped = result.dropped.collect()
+        dropped = result.dropped.drop("prompt_id", strict=False).collect()
         edited = result.edited.collect() if result.edited is not None else None
         for part in parts:
             frame = pl.read_parquet(part)
-            mine = frame.select("row_id").join(dropped, on="row_id", how="inner", maintain_order="left")
+            mine = frame.select("row_id", "prompt_id").join(dropped, on="row_id", how="inner", maintain_order="left")
             tally.add(frame, frame.join(dropped, on="row_id", how="anti", maintain_order="left"), mine, None)
         if tally.dropped != dropped.height:
             raise StoreError(f"{name}: dropped {dropped.height} ids, of which {tally.dropped} are rows of its input")

@@ -14,7 +14,7 @@ from curation.runner import conserve, run_stage
 from curation.stage import Context, Result, Rule, StageConfig, filter_rows, load_stage, stage_names
 from curation.store import Built, Committed, Store, write_table
 from schemas.errors import StoreError, UsageError
-from schemas.records import DECISIONS
+from schemas.records import DECISIONS, prompt_id_of
 from tests.helpers import rows
 
 
@@ -104,6 +104,11 @@ def test_a_set_stage_drops_by_id_across_parts(tmp_path: Path, stage):
     done = run_stage(store, "filter.length", StageConfig(), [data], Context())
     assert [pl.read_parquet(part)["row_id"].to_list() for part in done.parts] == [["a:000001"], []]
     assert done.manifest.counts["dropped"] == 1
+    ledger = done.table("decisions").collect().row(0, named=True)
+    assert (ledger["row_id"], ledger["prompt_id"]) == (
+        "b:000001",
+        prompt_id_of([{"role": "user", "content": "What is it?"}]),
+    )
 
 
 def test_a_set_stage_cannot_drop_an_unknown_row(tmp_path: Path, stage):

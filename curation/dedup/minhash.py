@@ -1,0 +1,96 @@
+"""Drop near duplicates: MinHash and LSH find candidates, the Jaccard similarity of their shingles decides.
+
+A shingle is five words in a row, in normal form (NFKC, lower case, `\\w+`); in scripts without spaces between words
+five characters. A text of fewer is one shingle. Bands are solved from the recall asked for at the threshold, and no
+pair counts that is not verified on the whole sets. Verified pairs make clusters by union-find; of each the best score
+survives, else the longest text, else the lowest row_id.
+
+In the ledger `kept_id` is the survivor and `value` the similarity to it. A row that is alike to the survivor only
+through others has as `value` the similarity to the nearest row it is linked to, and in `detail` that row's id and the
+similarity to the survivor.
+
+What follows the batches works in the order of the texts' own hashes, so survivors do not depend on the order of rows,
+on batches or on threads. Memory is 8 bytes a shingle, 4 a band and row, and the ids; texts are not held. A row
+without text in the compared part is kept and not compared.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from curation.dedup import lsh, survivors
+from curation.stage import Context, Result, StageConfig
+from curation.text import TextOf, text_of
+
+SCOPE = "set"
+
+
+class Config(StageConfig):
+    """What is compared, and how alike is too alike."""
+
+    threshold: float = Field(
+        default=0.8, ge=0.1, le=1.0, description="Jaccard similarity from which on rows are copies"
+    )
+    compare: TextOf = "both"
+    ngram: int = Field(default=5, ge=1, le=64, description="words to a shingle")
+    char_ngram: int = Field(default=5, ge=1, le=64, description="characters to a shingle, in scripts without spaces")
+    hangul_characters: bool = Field(default=False, description="shingle Hangul by characters, blind to its spacing")
+    recall: float = Field(default=0.999, gt=0.0, lt=1.0, description="of pairs at the threshold; higher above it")
+    num_perm: int = Field(default=128, ge=1, le=4096, description="most permutations to use")
+    score_column: str | None = Field(default=None, description="the highest of a cluster survives")
+
+    @model_validator(mode="after")
+    def _solvable(self) -> Self:
+        lsh.solve(self.threshold, self.recall, self.num_perm)
+        return self
+
+
+def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
+    """Reason: near_duplicate; value: Jaccard similarity of shingle sets, from `threshold` to 1."""
+    # Imported here: numba takes half a second, which reading a profile should not cost.
+    from curation.dedup import clusters
+    from curation.dedup.sketches import Sketcher
+    from curation.dedup.texts import map_batches
+
+    bands = lsh.solve(config.threshold, config.recall, config.num_perm)
+    sketcher = Sketcher(config.ngram, config.char_ngram, config.hangul_characters, bands, context.seed)
+    score = survivors.score(rows, config.score_column, "dedup.minhash")
+    with context.progress.task("dedup.minhash") as task:
+        texts = rows.select("row_id", score, text_of(config.compare).alias("text"))
+        sketches = map_batches(texts, sketcher, task)
+    if not sketches:
+        return Result(dropped=pl.LazyFrame(schema={"row_id": pl.String}))
+    groups = clusters.group(sketches)
+    candidates = clusters.buckets(sketches, groups)
+    sets = clusters.gather(sketches, groups, candidates)
+    links = clusters.link(sets, candidates, config.threshold)
+    judged = clusters.judged(clusters.members(sketches, groups, sets, links), sets, links, config.threshold)
+    removed = judged["kept_id"].value_counts()["count"].to_list()
+    facts = {
+        "bands": bands.count,
+        "band_rows": bands.rows,
+        "recall_at_threshold": bands.recall(config.threshold),
+        "comparisons": links.comparisons,
+        "crowded": int(candidates.crowded.sum()),
+        "bounded_buckets": links.bounded,
+        "rows_without_text": int((groups.of_row < 0).sum()),
+        "clusters": len(removed),
+        "largest_cluster": 1 + max(removed, default=0),
+        "chained": judged["nearest_id"].count(),
+    }
+    return Result(dropped=_decisions(judged, config.threshold).lazy(), facts=facts)
+
+
+def _decisions(judged: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    chain = pl.struct("nearest_id", survivor_similarity=pl.col("to_survivor").round(4)).struct.json_encode()
+    return judged.select(
+        "row_id",
+        "kept_id",
+        "value",
+        pl.lit("near_duplicate").alias("reason"),
+        pl.lit(threshold).alias("threshold"),
+        pl.when(pl.col("nearest_id").is_not_null()).then(chain).alias("detail"),
+    )
