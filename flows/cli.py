@@ -34,6 +34,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", hel
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HOME = Path(".sieveline")
 DEFAULT_PROFILE = "quickstart"
+STOPPED = 130  # 128 and the number of SIGINT, as shells have it
 
 
 @app.command()
@@ -223,18 +224,22 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except SievelineError as error:
         errors.print(f"error: {error}", markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        errors.print("stopped; what is finished is kept: the same command goes on from there", markup=False)
-        sys.exit(130)
+        code = STOPPED
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:
             raise
         show()
         sys.exit(getattr(error, "exit_code", UsageError.exit_code))
+    if code == STOPPED:
+        errors.print("stopped; what is finished is kept: the same command goes on from there", markup=False)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
