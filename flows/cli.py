@@ -222,6 +222,8 @@ def prepare_prefect(home: Path) -> None:
 def main() -> None:
     """Entry point: errors of ours are told in plain words and end with their exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Threads of torch that wait by spinning take the cores that other threads need; read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     errors = Console(stderr=True, soft_wrap=True)
     try:
         code = app(standalone_mode=False)

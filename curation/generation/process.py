@@ -97,14 +97,16 @@ class Child:
         return self._process.pid
 
     def _failure(self, reason: str = "") -> EngineError:
+        ended = f"failed: {reason}" if reason else self._ended()
+        lines = "\n".join(f"  | {line}" for line in self._tail())
+        return EngineError(f"{self.what} {ended}\nits last log lines:\n{lines}", hint=self.hint)
+
+    def _ended(self) -> str:
         try:
             code = self._process.wait(GRACE_SECONDS)
-            ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         except subprocess.TimeoutExpired:
-            ended = "stopped answering"
-        lines = "\n".join(f"  | {line}" for line in self._tail())
-        told = f": {reason}" if reason else ""
-        return EngineError(f"{self.what} {ended}{told}\nits last log lines:\n{lines}", hint=self.hint)
+            return "stopped answering"
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def _tail(self) -> list[str]:
         size = self._log.seek(0, os.SEEK_END)

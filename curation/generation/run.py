@@ -226,6 +226,7 @@ class _Work:
         kept = completions["prompt_id"].n_unique()
         counts = {"in": self.rows.height, "kept": kept, "dropped": self.rows.height - kept, "quarantined": 0}
         facts = {
+            "unit": "prompts",
             "requests": asked,
             "completions": completions.height,
             "failed": len(self.failures),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -21,6 +21,9 @@ from schemas.records import Message
 # Some tokenizers do not mark their role tokens as special (DeepSeek's <｜User｜>); their form gives them away. Added
 # tokens of any other form, such as runs of spaces or syllables, are ordinary text.
 _MARKER = re.compile(r"^[<\[＜].+[>\]＞]$", re.DOTALL)
+
+# Characters of many scripts and ages, some of which a vocabulary of words or pieces does not have.
+RARE: Final = "\ue000 🫠 𓀀 ꙮ 뷁 ঙ ᚠ ⸘ 龘"
 
 
 class TemplateError(ValueError):
@@ -85,7 +88,7 @@ def plain_ids(tokenizer: Any, text: str) -> list[int]:
     for at, piece in enumerate(re.split("(" + "|".join(map(re.escape, control.values())) + ")", text)):
         for part in (piece[:1], piece[1:]) if at % 2 else (piece,):
             ids += _encode(tokenizer, part, plain=True)
-    found = control.keys() & set(ids)
+    found = (control.keys() & set(ids)) - {tokenizer.unk_token_id}
     if found:
         raise TemplateError(f"the tokenizer writes a part of the text only as {control[min(found)]!r}")
     return ids
@@ -105,10 +108,12 @@ def _control_tokens(tokenizer: Any) -> Mapping[int, str]:
         if token.special or at in special or _MARKER.match(token.content)
     }
     # A tokenizer without byte fallback writes whatever it does not know as its unknown token: that is no control.
-    if tokenizer.unk_token_id in _encode(tokenizer, "\ue000", plain=True):
+    if tokenizer.unk_token_id in _encode(tokenizer, RARE, plain=True):
         control.pop(tokenizer.unk_token_id, None)
     return control
 
 
 def _encode(tokenizer: Any, text: str, *, plain: bool) -> list[int]:
-    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=plain)) if text else []
+    if not text:
+        return []
+    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=plain, verbose=False))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -243,6 +244,8 @@ def _serve(parent: Parent) -> None:
             parent.send(*engine.step())
             continue
         if message is None:
+            if settings["cpu"]:
+                os._exit(0)  # one process with nothing to give back but memory; vLLM's own end takes seconds
             return
         if "measure" in message:
             parent.send(engine.measure(message["measure"]))
@@ -256,12 +259,11 @@ def main() -> None:
     try:
         _serve(parent)
     except BrokenPipeError:
-        os._exit(0)
+        return
     except Exception as error:
         traceback.print_exc()
         parent.send({"failed": f"{type(error).__name__}: {error}"})
-        os._exit(1)
-    os._exit(0)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from schemas.records import Message
@@ -25,6 +26,12 @@ class Score:
     reward: float | None
     reason: str | None = None
     truncated: bool = False
+
+    def finite(self) -> Score:
+        """Itself, or without its reward and with a reason where the reward is missing, NaN or infinite."""
+        if self.reward is not None and math.isfinite(self.reward):
+            return self
+        return replace(self, reward=None, reason=self.reason or "score_not_finite")
 
 
 class Scorer(Protocol):

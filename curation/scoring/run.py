@@ -85,7 +85,7 @@ def _one_each(batch: list[Item], made: list[Score]) -> list[Score]:
             f"the scorer gave {len(made)} scores for {len(batch)} completions (none for {missing[:3]})",
             hint="this is a defect of the scorer: one score for each item, by its id",
         )
-    return [by_id[item.completion_id] for item in batch]
+    return [by_id[item.completion_id].finite() for item in batch]
 
 
 def _write(rows: pl.DataFrame, scores: list[Score], folder: Path) -> Built:

@@ -1,13 +1,13 @@
-"""Any sequence-classification reward model of one label, through transformers: raw logits in float32.
+"""Any sequence-classification reward model of one label, through transformers: raw logits, no activation.
 
 A conversation is written with the model's own chat template, and no text in it can become a control token. Models
-without a template get prompt and answer as a pair of texts. What is longer than `max_length` tokens is cut at its end
-and flagged.
+without a template get prompt and answer as a pair of texts. What is longer than the model reads is cut on the side
+that its tokenizer names (`truncation_side`) and flagged.
 """
 
 from __future__ import annotations
 
-import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from typing import Any
 
 from curation.digest import sha256_file
 from curation.generation import template
-from curation.generation.template import TemplateError, encode_chat, plain_ids
+from curation.generation.template import TemplateError, chat_messages, encode_chat
 from curation.models import Model, describe
 from curation.scoring.protocol import Item, Score
 from schemas.errors import EngineError
@@ -25,17 +25,25 @@ from schemas.profile import Scoring
 
 @dataclass(frozen=True)
 class _Encoded:
-    ids: list[int]
-    types: list[int]
+    """Token ids and segment ids (0 for the prompt, 1 for the answer of a pair), in four bytes each."""
+
+    ids: array[int]
+    types: array[int]
     truncated: bool
 
 
 class TransformersScorer:
-    """A reward model on the GPU where there is one, else on the CPU. Loaded when it is first needed."""
+    """A reward model on the GPU (in bfloat16) where there is one, else on the CPU (in float32).
+
+    The tokenizer is loaded for `batches`, the weights for the first `score`.
+    """
 
     def __init__(self, model: Model, settings: Scoring) -> None:
         self._model, self._settings = model, settings
-        self._loaded: tuple[Any, Any, str] | None = None
+        self._device, self._dtype = ("cuda", "bfloat16") if _cuda() else ("cpu", "float32")
+        self._tokenizer: Any = None
+        self._network: Any = None
+        self._limit = 0
         self._encoded: dict[str, _Encoded | str] = {}
 
     def identity(self) -> dict[str, Any]:
@@ -44,6 +52,8 @@ class TransformersScorer:
             "engine": "transformers",
             "version": version("transformers"),
             "torch": version("torch"),
+            "device": self._device,
+            "dtype": self._dtype,
             "model": describe(self._model),
             "template": sha256_file(Path(template.__file__)),
             "max_length": self._settings.max_length,
@@ -51,85 +61,123 @@ class TransformersScorer:
         }
 
     def batches(self, items: Sequence[Item]) -> list[list[Item]]:
-        """Items of like length together, so that little is padded; ties are settled by id."""
-        _, tokenizer, _ = self._ready()
-        for item in items:
-            self._encoded[item.completion_id] = self._encode(tokenizer, item)
+        """Items of like length in tokens together, so that little is padded; ties are settled by id."""
+        if self._tokenizer is None:
+            self._load_tokenizer()
+        self._encoded = {item.completion_id: self._encode(item) for item in items}
         ordered = sorted(items, key=lambda item: (self._length(item), item.completion_id))
         size = self._settings.batch_size
         return [ordered[at : at + size] for at in range(0, len(ordered), size)]
 
     def score(self, batch: Sequence[Item]) -> list[Score]:
-        """Raw logits of a batch; an item that its template refuses has the reason template_refused."""
-        import torch
-
-        model, tokenizer, device = self._ready()
+        """Logits of a batch from `batches`; an item that its template refuses has the reason template_refused."""
         encoded = {item.completion_id: self._encoded[item.completion_id] for item in batch}
         usable = {name: found for name, found in encoded.items() if isinstance(found, _Encoded)}
-        rewards: dict[str, float] = {}
-        if usable:
-            rows = [{"input_ids": e.ids, "token_type_ids": e.types} for e in usable.values()]
-            if "token_type_ids" not in tokenizer.model_input_names:
-                rows = [{"input_ids": row["input_ids"]} for row in rows]
-            inputs = tokenizer.pad(rows, return_tensors="pt", padding_side="right").to(device)
-            with torch.inference_mode():
-                logits = model(**inputs).logits.float().squeeze(-1)
-            rewards = dict(zip(usable, logits.tolist(), strict=True))
-        return [self._told(name, found, rewards.get(name)) for name, found in encoded.items()]
+        rewards = dict(zip(usable, self._logits(list(usable.values())), strict=True)) if usable else {}
+        return [
+            Score(name, rewards[name], None, found.truncated).finite()
+            if isinstance(found, _Encoded)
+            else Score(name, None, found)
+            for name, found in encoded.items()
+        ]
 
-    def _told(self, name: str, found: _Encoded | str, reward: float | None) -> Score:
-        if isinstance(found, str):
-            return Score(name, None, found)
-        if reward is None or not math.isfinite(reward):
-            return Score(name, None, "score_not_finite", found.truncated)
-        return Score(name, reward, None, found.truncated)
+    def _logits(self, rows: Sequence[_Encoded]) -> list[float]:
+        import torch
+
+        if self._network is None:
+            self._load_network()
+        columns = {"input_ids": [row.ids.tolist() for row in rows]}
+        if "token_type_ids" in self._tokenizer.model_input_names:
+            columns["token_type_ids"] = [row.types.tolist() for row in rows]
+        inputs = self._tokenizer.pad(columns, return_tensors="pt", padding_side="right").to(self._device)
+        with torch.inference_mode():
+            logits = self._network(**inputs).logits
+        found: list[float] = logits.float().reshape(len(rows)).tolist()
+        return found
 
     def _length(self, item: Item) -> int:
         found = self._encoded[item.completion_id]
         return len(found.ids) if isinstance(found, _Encoded) else 0
 
-    def _encode(self, tokenizer: Any, item: Item) -> _Encoded | str:
-        """Token ids, cut to the limit; the reason where the template refuses the conversation."""
-        limit = self._settings.max_length
+    def _encode(self, item: Item) -> _Encoded | str:
+        """Token ids within the limit; the reason where the template refuses the conversation."""
+        if not self._tokenizer.chat_template:
+            return self._encode_pair(item)
         try:
-            if tokenizer.chat_template:
-                ids = encode_chat(tokenizer, item.messages, add_generation_prompt=False)
-                return _Encoded(ids[:limit], [0] * min(len(ids), limit), len(ids) > limit)
-            prompt = "\n".join(str(message["content"]) for message in item.messages[:-1])
-            first, second = plain_ids(tokenizer, prompt), plain_ids(tokenizer, str(item.messages[-1]["content"]))
+            ids = encode_chat(self._tokenizer, item.messages, add_generation_prompt=False)
         except TemplateError:
             return "template_refused"
-        ids = tokenizer.build_inputs_with_special_tokens(first, second)
-        types = tokenizer.create_token_type_ids_from_sequences(first, second)
-        return _Encoded(ids[:limit], types[:limit], len(ids) > limit)
+        # An encoder reads its score at [CLS], which a template may leave to the tokenizer. Decoders need nothing more.
+        first, last = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        framed = first is not None and first not in ids
+        room = self._limit - (2 if framed else 0)
+        kept = ids[:room] if self._tokenizer.truncation_side == "right" else ids[max(0, len(ids) - room) :]
+        whole = [first, *kept, last] if framed else kept
+        return _Encoded(array("i", whole), array("i", [0]) * len(whole), len(ids) > room)
 
-    def _ready(self) -> tuple[Any, Any, str]:
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
+    def _encode_pair(self, item: Item) -> _Encoded:
+        messages = chat_messages(item.messages)
+        prompt = "\n".join(message["content"] or "" for message in messages[:-1])
+        answer = messages[-1]["content"] or ""
 
-    def _load(self) -> tuple[Any, Any, str]:
-        import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        def encoded(**cut: Any) -> Any:
+            return self._tokenizer(prompt, answer, split_special_tokens=True, return_token_type_ids=True, **cut)
 
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        where: dict[str, Any] = {"revision": self._model.revision} if self._model.revision else {}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self._model.path, **where)
-            model = AutoModelForSequenceClassification.from_pretrained(self._model.path, dtype=dtype, **where)
-        except (OSError, ValueError) as error:
+        found = encoded()
+        truncated = len(found["input_ids"]) > self._limit
+        if truncated:
+            found = encoded(truncation="longest_first", max_length=self._limit)
+        return _Encoded(array("i", found["input_ids"]), array("i", found["token_type_ids"]), truncated)
+
+    def _load_tokenizer(self) -> None:
+        """Load the tokenizer, and learn from it and the model's configuration how much the model reads."""
+        from transformers import AutoConfig, AutoTokenizer
+
+        config = self._loaded(AutoConfig)
+        if config.num_labels != 1:
             raise EngineError(
-                f"the reward model {self._model.name} cannot be loaded: {str(error).splitlines()[0]}",
-                hint="name a folder, or a Hub id that is reachable or in the cache",
-            ) from error
-        if model.config.num_labels != 1:
-            raise EngineError(
-                f"{self._model.name} has {model.config.num_labels} labels; a reward model has one",
+                f"{self._model.name} has {config.num_labels} labels; a reward model has one",
                 hint="name a sequence-classification model trained as a reward model (num_labels = 1)",
             )
+        tokenizer = self._loaded(AutoTokenizer)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        if model.config.pad_token_id is None:
-            model.config.pad_token_id = tokenizer.pad_token_id
-        return model.to(device).eval(), tokenizer, device
+        positions = getattr(config.get_text_config(), "max_position_embeddings", None) or self._settings.max_length
+        self._limit = min(self._settings.max_length, positions, tokenizer.model_max_length)
+        self._tokenizer = tokenizer
+
+    def _load_network(self) -> None:
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        dtype = getattr(torch, self._dtype)
+        network, report = self._loaded(AutoModelForSequenceClassification, dtype=dtype, output_loading_info=True)
+        missing = sorted(report["missing_keys"])
+        if missing:
+            raise EngineError(
+                f"{self._model.name} lacks {len(missing)} weights of a reward model, such as {missing[0]}; "
+                "random numbers would stand in for them",
+                hint="name a model that was trained as a reward model, not the base it would be trained from",
+            )
+        if network.config.pad_token_id is None:
+            network.config.pad_token_id = self._tokenizer.pad_token_id
+        self._network = network.to(self._device).eval()
+
+    def _loaded(self, kind: Any, **options: Any) -> Any:
+        revision = {"revision": self._model.revision} if self._model.revision else {}
+        try:
+            return kind.from_pretrained(self._model.path, **revision, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise EngineError(
+                f"the reward model {self._model.name} cannot be loaded: {type(error).__name__}: {error}",
+                hint="name a folder in the Hugging Face layout, or a Hub id that is reachable or in the cache",
+            ) from error
+
+
+def _cuda() -> bool:
+    """Whether there is a GPU. torch is imported only where its build could use one."""
+    if "+cpu" in version("torch"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

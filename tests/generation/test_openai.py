@@ -177,6 +177,16 @@ def test_a_server_that_is_not_there_is_a_reason_and_not_a_crash():
     assert (reply.error, "ConnectError" in reply.detail) == ("connection", True)
 
 
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with StubServer() as server:
+        (reply,) = engine(server.url).generate([request()])
+    assert reply.error is None
+
+
 def test_an_empty_text_is_a_reply_and_uncounted_tokens_are_unknown():
     faults = {"a": "empty", "b": "null", "c": "uncounted"}
     with StubServer(lambda text, seed, attempt: faults[text]) as server:

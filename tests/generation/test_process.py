@@ -51,9 +51,7 @@ def test_messages_go_both_ways_and_printing_does_not_disturb_them(tmp_path: Path
 def test_what_a_child_says_of_its_failure_is_the_error():
     echo = child()
     echo.send({"do": "fail"})
-    with pytest.raises(
-        EngineError, match="the echo engine ended with exit code 1: ValueError: no such model"
-    ) as caught:
+    with pytest.raises(EngineError, match="the echo engine failed: ValueError: no such model") as caught:
         echo.receive()
     assert caught.value.hint == "try again"
     echo.close()

@@ -101,8 +101,8 @@ def test_the_table_is_exactly_what_it_says(tmp_path: Path):
             "tokens": len(reply.text.split()),
         }
     assert done.manifest.counts == {"in": 1, "kept": 1, "dropped": 0, "quarantined": 0}
-    facts = {"requests": 2, "completions": 2, "failed": 0, "tokens": int(made["tokens"].sum()), "cut_by_max_tokens": 0}
-    assert done.manifest.facts == facts
+    facts = {"unit": "prompts", "requests": 2, "completions": 2, "failed": 0, "cut_by_max_tokens": 0}
+    assert done.manifest.facts == facts | {"tokens": made["tokens"].sum()}
     assert done.table("decisions").collect().height == 0
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import orjson
 import pytest
 
 from curation.generation.template import TemplateError, chat_messages, control_tokens, encode_chat, plain_ids
+from curation.models import resolve
 
 from .tokenizers import CHATML, byte_tokenizer, word_tokenizer
 
@@ -72,6 +75,18 @@ def test_runs_of_spaces_are_text_and_the_unknown_token_is_an_ordinary_outcome():
     tokenizer = word_tokenizer(["hi", "user", "assistant"], "{{ messages[0].content }}")
     assert control_tokens(tokenizer) == {1: "[PAD]"}
     assert encode_chat(tokenizer, user("hi strange world"), add_generation_prompt=False) == [2, 0, 0]
+
+
+def test_what_a_vocabulary_of_pieces_does_not_know_is_no_control_token(tmp_path: Path):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve("minilm-l6-v2", tmp_path).path)
+    tokenizer.chat_template = "{{ messages[0].content }}"
+    names = ["[UNK]", "[SEP]"]
+    unknown, separator = tokenizer.convert_tokens_to_ids(names)
+    assert sorted(control_tokens(tokenizer).values()) == ["[CLS]", "[MASK]", "[PAD]", "[SEP]"]
+    ids = encode_chat(tokenizer, user("ok 𓀀 [SEP] 𓀀"), add_generation_prompt=False)
+    assert (ids.count(unknown), ids.count(separator)) == (2, 0)
 
 
 def test_a_tokenizer_that_cannot_write_a_token_as_text_says_so():

@@ -72,7 +72,7 @@ def test_a_folder_that_is_no_model_is_an_error_that_says_why(tmp_path: Path):
     (tmp_path / "config.json").write_text("{}")
     with (
         make_generator(Generation(model=str(tmp_path)), tmp_path) as generator,
-        pytest.raises(EngineError, match=r"the vllm engine of .* ended with exit code 1"),
+        pytest.raises(EngineError, match=r"the vllm engine of .* failed: "),
     ):
         generator.measure([[{"role": "user", "content": "hi", "extra": None}]])
 

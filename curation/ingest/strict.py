@@ -1,0 +1,272 @@
+"""JSON read strictly: what the fast parser lets pass (measured on orjson 3.13) is found here and refused.
+
+orjson refuses broken UTF-8, lone surrogates, NaN, Infinity, numbers too large for a double, raw control characters,
+comments and trailing commas. It accepts, without a word: duplicate keys (the last wins), integers from 2^63 up to
+2^64, integers above that (as rounded floats), floats that a double cannot hold, U+0000, 1,024 levels of nesting,
+keys of any size and number.
+
+`load` tests a whole batch with a few searches over its bytes, and looks at single lines only where those do not
+settle the matter. What it returns for a line depends on that line alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import chain
+from types import NoneType
+from typing import Any, Final
+
+import orjson
+
+from curation.ingest.reject import Bad
+
+# Far above what instruction data needs, far below what makes recursive readers downstream fail.
+MAX_DEPTH: Final = 64
+MAX_KEY: Final = 1_024
+MAX_KEYS: Final = 10_000
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**63 - 1
+# From here on a double no longer holds every integer.
+EXACT: Final = 2.0**53
+
+_PLAIN: Final = frozenset({str, bool, NoneType})
+_SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
+_BOM: Final = b"\xef\xbb\xbf"
+BLANK: Final = object()
+
+
+def load(lines: list[bytes], data: bytes) -> tuple[list[Any], int]:
+    """Each line's object as a dict, the `Bad` it is refused for, or BLANK; and how many are blank.
+
+    `data` holds the bytes of all lines.
+    """
+    values: list[Any] = []
+    blank = 0
+    append, loads = values.append, orjson.loads
+    for line in lines:
+        try:
+            append(loads(line))
+        except orjson.JSONDecodeError as error:
+            empty = not line.strip(b" \t\r\n")
+            blank += empty
+            append(BLANK if empty else _diagnosis(line, error))
+    records = [value for value in values if type(value) is dict]
+    if len(records) < len(lines):
+        values = [v if type(v) in (dict, Bad) or v is BLANK else _not_an_object(v) for v in values]
+        data = b"\n".join(line for line, value in zip(lines, values, strict=True) if type(value) is dict)
+    keys = None if b"\\u0000" in data or _has_spaced_colon(data) else _keys(records)
+    if keys is None:
+        values = [_checked(line, value) for line, value in zip(lines, values, strict=True)]
+    elif data.count(b'":') != keys:
+        # The same count, line by line: a line that has as many pairs as its object has keys is settled.
+        values = [
+            value if type(value) is dict and line.count(b'":') == len(value) else _checked(line, value)
+            for line, value in zip(lines, values, strict=True)
+        ]
+    return values, blank
+
+
+def _keys(records: list[dict[str, Any]]) -> int | None:
+    """The number of keys in all records, or None where a key or a value needs a second look.
+
+    Each key is followed by its colon, so with no space between them the pairs `":` in the bytes are at least as many
+    as the keys written, and those at least as many as the keys parsed. Where the first and the last number are equal,
+    no key was written twice. Texts that begin with a colon, or have one after a quote, make the first number larger.
+    """
+    for names in set(map(tuple, records)):
+        if len(names) > MAX_KEYS or any(len(name) > MAX_KEY or name.endswith("\\") for name in names):
+            return None
+    count = sum(map(len, records))
+    try:
+        for value in [v for v in chain.from_iterable(map(dict.values, records)) if type(v) not in _PLAIN]:
+            if type(value) is int:
+                if not INT_MIN <= value <= INT_MAX:
+                    return None
+            elif type(value) is float:
+                if not -EXACT < value < EXACT:
+                    return None
+            else:
+                count += check_tree(value, depth=2, literal=True)
+    except (Bad, _Look):
+        return None
+    return count
+
+
+def _has_spaced_colon(data: bytes) -> bool:
+    """Whether a key may be apart from its colon. A quote after a backslash is inside a text."""
+    return any(data[found.start() - 1] != 0x5C for found in _SPACED_COLON.finditer(data))
+
+
+class _Look(Exception):  # noqa: N818 - a signal
+    """The parsed value does not settle whether the text was exact; the text has to be looked at."""
+
+
+def check_tree(value: object, *, depth: int = 1, literal: bool = False) -> int:
+    """The number of keys in a value, all levels together.
+
+    With `literal`, the value was parsed from JSON text, and _Look is raised where only that text can tell.
+    Raises Bad where a value is too deep, holds an object with too many or too long keys, U+0000, a number that is not
+    finite, or an integer outside 64 bits.
+    """
+    count = 0
+    waiting: list[tuple[Any, int]] = [(value, depth)]
+    while waiting:
+        item, level = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            if "\0" in item:
+                raise Bad("nul_character", "a text holds U+0000")
+        elif kind is dict or kind is list:
+            if level > MAX_DEPTH:
+                raise Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+            if kind is dict:
+                count += _checked_keys(item, literal)
+            waiting.extend((v, level + 1) for v in (item.values() if kind is dict else item))
+        elif kind is int or kind is float:
+            _check_number(item, literal)
+    return count
+
+
+def _checked_keys(item: dict[str, Any], literal: bool) -> int:
+    if len(item) > MAX_KEYS:
+        raise Bad("too_many_keys", f"an object of {len(item):,} keys, more than {MAX_KEYS:,}")
+    for key in item:
+        if len(key) > MAX_KEY:
+            raise Bad("key_too_long", f"a key of {len(key):,} characters, more than {MAX_KEY:,}")
+        if "\0" in key:
+            raise Bad("nul_character", "a key holds U+0000")
+        if literal and key.endswith("\\"):
+            raise _Look
+    return len(item)
+
+
+def _check_number(number: int | float, literal: bool) -> None:
+    if type(number) is int:
+        if not INT_MIN <= number <= INT_MAX:
+            raise Bad("integer_out_of_range", f"{number} does not fit in 64 bits")
+    elif number != number or number in (float("inf"), float("-inf")):
+        raise Bad("not_finite", f"the number {number}")
+    elif literal and not -EXACT < number < EXACT:
+        raise _Look
+
+
+def _checked(line: bytes, value: Any) -> Any:
+    """The verdict on one line, exactly."""
+    if type(value) is not dict:
+        return value
+    try:
+        try:
+            count = check_tree(value, literal=True)
+            # An escaped quote before a colon is inside a text, as no key ends with a backslash here.
+            if _has_spaced_colon(line) or line.count(b'":') - line.count(b'\\":') != count:
+                raise _Look
+        except _Look:
+            check_tree(value)
+            _literals(line)
+    except Bad as bad:
+        return bad
+    return value
+
+
+def _not_an_object(value: object) -> Bad:
+    kind = {list: "an array", NoneType: "null", str: "a string", bool: "a boolean"}.get(type(value), "a number")
+    return Bad("not_an_object", f"the line holds {kind}")
+
+
+def _literals(line: bytes) -> object:
+    """Read a line with the standard library, looking at each number as it is written and each key as it comes.
+
+    Raises Bad for what is not exact, ValueError for what is not JSON, RecursionError for what is too deep.
+    """
+    return json.loads(
+        line,
+        object_pairs_hook=_unique_keys,
+        parse_int=_exact_int,
+        parse_float=_exact_float,
+        parse_constant=_no_constant,
+    )
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Bad("duplicate_key", f"the key {twice[:80]!r} is there twice")
+    return found
+
+
+def _exact_int(literal: str) -> int:
+    # 19 digits and a sign hold every 64-bit integer; the length is tested first, as int() is quadratic in it.
+    if len(literal) > 20 or not INT_MIN <= int(literal) <= INT_MAX:
+        raise Bad("integer_out_of_range", f"an integer of {len(literal.lstrip('-'))} digits does not fit in 64 bits")
+    return int(literal)
+
+
+def _exact_float(literal: str) -> float:
+    number = float(literal)
+    if number in (float("inf"), float("-inf")):
+        raise Bad("number_too_large", f"{literal[:40]} does not fit in a double")
+    # A float that Python writes back with another value was not held. Below 2^53 that is rounding of decimals, which
+    # every writer does; from there on it is another integer.
+    if abs(number) >= EXACT and Decimal(literal) != Decimal(repr(number)):
+        raise Bad("number_not_exact", f"{literal[:40]} would be read as {number!r}")
+    return number
+
+
+def _no_constant(name: str) -> float:
+    raise Bad("not_finite", f"{name} is not JSON")
+
+
+def _diagnosis(line: bytes, error: orjson.JSONDecodeError) -> Bad:
+    """Why orjson refused a line, in one word of ours."""
+    if b"\0" in line:
+        return Bad("nul_bytes", f"{line.count(0):,} NUL bytes")
+    if line.startswith(_BOM):
+        return Bad("byte_order_mark", "a byte order mark inside the file; were files concatenated?")
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:
+        if wrong.reason == "unexpected end of data":
+            return Bad("torn_line", "the line ends inside a character")
+        return Bad("invalid_utf8", f"byte {wrong.start + 1} of the line: {wrong.reason}")
+    if "depth" in str(error) or "recursion" in str(error):
+        return Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        value = _literals(line)
+    except Bad as bad:
+        return bad
+    except RecursionError:
+        return Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    except json.JSONDecodeError as wrong:
+        return _syntax(wrong, error)
+    if any("\ud800" <= character <= "\udfff" for text in _texts(value) for character in text):
+        return Bad("lone_surrogate", "half of a surrogate pair, which is not a character")
+    return Bad("invalid_json", str(error))
+
+
+def _syntax(wrong: json.JSONDecodeError, error: orjson.JSONDecodeError) -> Bad:
+    if wrong.msg == "Extra data":
+        return Bad("several_values", f"a second value begins at character {wrong.pos + 1} of the line")
+    if wrong.msg.startswith("Invalid control character"):
+        return Bad("control_character", f"a raw control character at character {wrong.pos + 1} of the line")
+    escape = "escape" in wrong.msg and wrong.pos + 6 > len(wrong.doc.rstrip())
+    if escape or wrong.msg.startswith("Unterminated string") or wrong.pos >= len(wrong.doc.rstrip()):
+        return Bad("torn_line", "the line ends before its JSON does")
+    return Bad("invalid_json", f"{error.msg} at character {error.pos + 1} of the line")
+
+
+def _texts(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)

@@ -1,0 +1,178 @@
+"""What every training stage shares: device and precision, TRL's arguments, the tokenizer, LoRA.
+
+The code is the same on a CPU, on a GPU and under `accelerate launch`. Where a GPU is visible it is used
+(`CUDA_VISIBLE_DEVICES=` hides it). Weights that are trained stay in float32, with bfloat16 for the arithmetic where the
+device has it; weights that LoRA leaves frozen are loaded in bfloat16 there.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curation.models import Model
+from schemas.errors import UsageError
+from schemas.profile import Trainer as Settings
+from training.job import Job
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+# Settings that a stage has no use for; changing one of them there is an error, not a silence.
+UNUSED = {
+    "sft": {"beta"},
+    "rejection_sampling": {"beta"},
+    "dpo": {"packing"},
+    "reward": {"beta", "packing"},
+}
+
+
+def arguments(job: Job, work: Path) -> dict[str, Any]:
+    """The profile's settings as arguments of a TRL configuration; a stage adds its own."""
+    import torch
+    from transformers.utils import is_torch_bf16_gpu_available
+
+    settings = job.settings
+    use_cpu = not torch.accelerator.is_available()
+    bf16 = settings.bf16 if settings.bf16 is not None else bool(not use_cpu and is_torch_bf16_gpu_available())
+    return {
+        "output_dir": str(work / "trainer"),
+        "max_steps": settings.max_steps,
+        "num_train_epochs": settings.num_train_epochs,
+        "learning_rate": settings.learning_rate,
+        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "max_length": settings.max_length,
+        "warmup_steps": settings.warmup_steps,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "bf16": bf16,
+        "use_cpu": use_cpu,
+        "dataloader_pin_memory": not use_cpu,
+        # Every parameter of these models is used in every step; looking for others costs a pass over the graph.
+        "ddp_find_unused_parameters": False,
+        "seed": job.seed,
+        "data_seed": job.seed,
+        "report_to": job.report_to,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        # Its default puts a made-up loss in the log in place of one that is not finite.
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "model_init_kwargs": {
+            "dtype": "bfloat16" if bf16 and settings.lora_r else "float32",
+            "attn_implementation": settings.attn_implementation,
+            "revision": job.model.revision,
+        },
+    }
+
+
+def lora(job: Job, task_type: str) -> LoraConfig | None:
+    """Adapters on all linear layers, or None where all weights are trained (lora_r = 0).
+
+    All layers, not attention alone: "LoRA Without Regret" (Schulman et al. 2025) and QLoRA (Dettmers et al. 2023,
+    section 4) find that attention-only adapters fall short of full fine-tuning.
+    """
+    if not job.settings.lora_r:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=job.settings.lora_r,
+        lora_alpha=job.settings.lora_alpha,
+        target_modules="all-linear",
+        task_type=task_type,
+    )
+
+
+def load_tokenizer(job: Job, **options: Any) -> Any:
+    """The base model's own tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(job.model.path, revision=job.model.revision, **options)
+
+
+def check_settings(stage: str, settings: Settings, model: Model) -> None:
+    """Raises UsageError where a setting was changed that the stage has no use for, where the model cannot be loaded,
+    or where it cannot read `max_length` tokens.
+    """
+    from transformers import AutoConfig
+
+    unused = sorted(n for n in UNUSED[stage] if getattr(settings, n) != Settings.model_fields[n].default)
+    if unused:
+        names = ", ".join(f"training.{stage}.{name}" for name in unused)
+        raise UsageError(f"{names}: has no meaning for {stage}", hint="take it out of the profile")
+    try:
+        config = AutoConfig.from_pretrained(model.path, revision=model.revision)
+    except OSError as error:
+        raise UsageError(
+            f"{model.name}: cannot be loaded ({str(error).splitlines()[0]})",
+            hint="name a model that this machine has or can fetch in training.model or training.reward_model",
+        ) from error
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is not None and settings.max_length > limit:
+        raise UsageError(
+            f"training.{stage}.max_length is {settings.max_length:,}; {model.name} reads {limit:,} tokens",
+            hint=f"set it to {limit} or less",
+        )
+
+
+def need_chat_template(job: Job, tokenizer: Any, *, tools: bool = False) -> None:
+    """Raises UsageError where a tokenizer has no chat template to render conversations with, or none for tool calls."""
+    if tokenizer.chat_template is None:
+        raise UsageError(
+            f"{job.model.name}: its tokenizer has no chat template",
+            hint="train from an instruct model, or add a chat_template.jinja to the model's folder",
+        )
+    if tools and "tool_calls" not in tokenizer.get_chat_template():
+        raise UsageError(
+            f"the {job.dataset} set has tool calls; the chat template of {job.model.name} would leave them out",
+            hint="train a model whose template writes tool_calls, or leave those rows out and curate again",
+        )
+
+
+def peak_memory() -> dict[str, int]:
+    """Most bytes this process has held so far: resident memory, and the accelerator's where there is one."""
+    import torch
+
+    # Linux tells it in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if torch.cuda.is_available():
+        peak["peak_cuda_bytes"] = torch.cuda.max_memory_allocated()
+    return peak
+
+
+def meet() -> None:
+    """Under a distributed launcher, wait until every process is here; alone, go on."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.accelerator.is_available()).wait_for_everyone()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars but ours, and no usage statistics sent by TRL, while a trainer is built and run."""
+    import datasets
+    from huggingface_hub import constants
+    from transformers.utils import logging
+
+    bars = datasets.is_progress_bar_enabled(), logging.is_progress_bar_enabled()
+    telemetry = constants.HF_HUB_DISABLE_TELEMETRY
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_TELEMETRY = telemetry
+        if bars[0]:
+            datasets.enable_progress_bars()
+        if bars[1]:
+            logging.enable_progress_bar()

@@ -1,0 +1,73 @@
+"""Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290, equation 7) on the preference pairs.
+
+The reference is the model the training starts from, so that the first loss is log 2: policy and reference agree, the
+reward margin is 0, and -log sigmoid(0) = 0.6931. With LoRA the reference is the same model with its adapters off.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from curation.models import resolve
+from curation.progress import Progress, Silent
+from schemas.profile import Training
+from training import data as sets
+from training.common import arguments, load_tokenizer, lora, need_chat_template
+from training.job import Job, Prepared, TrainedRun
+from training.preflight import check_pairs
+from training.run import run
+
+STAGE = "dpo"
+DATASET = "preference"
+
+
+def train(
+    data: Path,
+    out: Path,
+    training: Training,
+    *,
+    seed: int,
+    home: Path,
+    base: str | None = None,
+    progress: Progress | None = None,
+    report_to: str = "none",
+) -> TrainedRun:
+    """Train `base` (default: training.model) on `data`/preference into `out`/dpo, or find it trained already."""
+    sets.scan(data, DATASET)
+    job = Job(
+        stage=STAGE,
+        code=__name__,
+        dataset=DATASET,
+        data=data,
+        out=out,
+        settings=training.dpo,
+        model=resolve(base or training.model, home),
+        seed=seed,
+        progress=progress or Silent(),
+        report_to=report_to,
+    )
+    return run(job, prepare, build)
+
+
+def prepare(job: Job, work: Path) -> Prepared:
+    """Load the pairs, and count them."""
+    tokenizer = load_tokenizer(job)
+    rows = sets.scan(job.data, DATASET)
+    need_chat_template(job, tokenizer, tools=sets.has_tools(rows))
+    dataset = sets.to_dataset(sets.pairs(rows), work)
+    preflight = check_pairs(dataset, tokenizer, stage=STAGE, max_length=job.settings.max_length)
+    return Prepared(dataset, tokenizer, preflight)
+
+
+def build(job: Job, work: Path, prepared: Prepared) -> Any:
+    """TRL's trainer; it loads the reference itself, from the same folder as the model."""
+    from trl import DPOConfig, DPOTrainer
+
+    return DPOTrainer(
+        model=job.model.path,
+        args=DPOConfig(**arguments(job, work), beta=job.settings.beta),
+        train_dataset=prepared.dataset,
+        processing_class=prepared.tokenizer,
+        peft_config=lora(job, "CAUSAL_LM"),
+    )
