@@ -26,7 +26,7 @@ def read_parquet(path: Path, max_expansion: int) -> Iterator[list[Any]]:
     """
     allowed = allowed_size(path, max_expansion)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             meta = file.metadata
             claimed = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
             if claimed > allowed:

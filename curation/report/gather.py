@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import polars as pl
 
 from curation import ledger, text
@@ -98,9 +99,24 @@ def examples(runs: Runs, record: RunRecord, found: Tables) -> list[dict[str, Any
             {"stage": row["stage"], "kind": row["kind"], "reason": row["reason"], "count": row["count"], "rows": []},
         )
         group["rows"].append(
-            row | {"text": _excerpts(texts.get(row["row_id"])), "kept": _excerpts(texts.get(row["kept_id"]))}
+            row
+            | {"detail": detail(row["detail"])}
+            | {"text": _excerpts(texts.get(row["row_id"])), "kept": _excerpts(texts.get(row["kept_id"]))}
         )
     return list(groups.values())
+
+
+def detail(text: str | None) -> list[tuple[str, str]]:
+    """A decision's detail as names and values; one nameless value where it is plain text."""
+    if not text:
+        return []
+    try:
+        told = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        told = text
+    if not isinstance(told, dict):
+        return [("", excerpt(text))]
+    return [(str(name), excerpt(str(value))) for name, value in told.items()]
 
 
 def _excerpts(row: dict[str, Any] | None) -> dict[str, str] | None:

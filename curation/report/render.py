@@ -34,6 +34,7 @@ def render(runs: Runs, record: RunRecord) -> str:
     )
     environment.filters["n"] = number
     environment.filters["pct"] = percent
+    environment.filters["g"] = "{:,.4g}".format
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     template = environment.get_template("report.html.j2")
     return template.render(

@@ -37,8 +37,10 @@ def requests(first: int) -> list[Request]:
     for at, row in enumerate(rows):
         prompt = "\n\n".join(filter(None, [row["instruction"], row["input"]]))
         messages = [{"role": "user", "content": prompt, "extra": None}]
-        for index in range(CANDIDATES):
-            made.append(Request(f"{first}-{at}-{index}", messages, str(at), index, 1000 * at + index, SAMPLING))
+        made += [
+            Request(f"{first}-{at}-{index}", messages, str(at), index, 1000 * at + index, SAMPLING)
+            for index in range(CANDIDATES)
+        ]
     return made
 
 

@@ -179,7 +179,8 @@ def test_an_out_folder_of_somebody_elses_is_refused_before_anything_runs(tmp_pat
 
 
 def test_interrupting_keeps_what_is_finished(tmp_path: Path):
-    command = [sys.executable, "-m", "flows.cli", "curate", "--profile", profile(tmp_path), "--out", str(tmp_path / "o")]
+    arguments = ["curate", "--profile", profile(tmp_path), "--out", str(tmp_path / "o")]
+    command = [sys.executable, "-m", "flows.cli", *arguments]
     env = os.environ | {"SIEVELINE_HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
     running = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120

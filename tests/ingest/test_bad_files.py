@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import struct
 import zlib
 from pathlib import Path
 
@@ -134,6 +136,18 @@ def test_72_a_parquet_file_that_claims_to_be_a_bomb(tmp_path):
 def test_73_parquet_without_a_footer(keep, tmp_path):
     data = parquet(tmp_path, "whole.parquet", ROWS[:50]).read_bytes()
     whole(read(data[:keep], tmp_path, "raw.parquet"), "corrupt_parquet")
+
+
+def test_73_an_arrow_file_with_a_damaged_offset(tmp_path):
+    """An offset of 2^30 into a text of 8 bytes; converting it unchecked ends the process."""
+    sink = io.BytesIO()
+    table = pa.table({"Q": ["Why?", "How?"], "A": ["Because.", "So so."]})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    sound, broken = struct.pack("<3i", 0, 4, 8), struct.pack("<3i", 0, 1 << 30, 8)
+    assert sink.getvalue().count(sound) == 1
+    whole(read(sink.getvalue().replace(sound, broken), tmp_path, "raw.arrow"), "corrupt_arrow")
+    whole(read(sink.getvalue()[:-100], tmp_path, "raw.arrow"), "corrupt_arrow")
 
 
 @pytest.mark.parametrize("name", ["raw.jsonl.gz", "raw.json.zst", "raw.parquet", "raw.arrow"])

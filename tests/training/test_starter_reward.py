@@ -221,9 +221,9 @@ def test_the_tokenizer_keeps_the_last_answer_and_reads_no_control_tokens_from_te
     from training.starter_reward.model import token_ids
 
     tokenizer = AutoTokenizer.from_pretrained(str(STARTER_REWARD))
-    asked = {"role": "user", "content": "안녕 [SEP]"}
+    asked = {"role": "user", "content": "인권 [SEP]"}
     (ids,) = token_ids(tokenizer, [[asked, {"role": "assistant", "content": "ok"}]])
-    pieces = ["[CLS]", "user", ":", "안", "녕", "[", "sep", "]", "assistant", ":", "ok", "[SEP]"]
+    pieces = ["[CLS]", "user", ":", "인", "권", "[", "sep", "]", "assistant", ":", "ok", "[SEP]"]
     assert tokenizer.convert_ids_to_tokens(ids) == pieces
     (cut,) = token_ids(tokenizer, [[{"role": "user", "content": "a " * 900}, {"role": "assistant", "content": "ok"}]])
     assert len(cut) == 512

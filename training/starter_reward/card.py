@@ -21,8 +21,7 @@ ABOUT: Final[Mapping[str, str]] = {
 
 def write_card(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Write metrics.json and README.md."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    write_file(folder / "metrics.json", orjson.dumps(metrics, option=options) + b"\n")
+    write_file(folder / "metrics.json", orjson.dumps(metrics, option=orjson.OPT_INDENT_2) + b"\n")
     write_file(folder / "README.md", render(metrics).encode())
 
 

@@ -94,7 +94,7 @@ def adapted(body: PreTrainedModel, settings: Settings) -> PeftModel:
         r=settings.lora_r,
         lora_alpha=2 * settings.lora_r,
         target_modules=ADAPTED,
-        modules_to_save=["classifier", "pooler"],
+        modules_to_save=["pooler"],
     )
     return get_peft_model(body, config)  # type: ignore[return-value]
 
