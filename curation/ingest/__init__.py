@@ -1,7 +1,7 @@
 """Raw files into rows: every format and shape in use, every bad line quarantined, nothing lost without a word."""
 
 from curation.ingest.files import expand
-from curation.ingest.limit import check_quarantine
+from curation.ingest.quarantine import check_quarantine
 from curation.ingest.run import ingest
 
 __all__ = ["check_quarantine", "expand", "ingest"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -40,6 +39,8 @@ _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Beginnings that can be seen without looking further: printable ASCII and Hangul syllables.
+SEEN: Final = frozenset(map(chr, [*range(0x21, 0x7F), *range(0xAC00, 0xD7A4)]))
 
 
 class Message(NamedTuple):
@@ -79,7 +80,7 @@ def convert(record: dict[str, Any], shape: Shape) -> Row:
 
 def metadata_of(record: dict[str, Any], shape: Shape) -> str:
     """The keys that are not messages, as JSON text; the record's own id is under `id` whatever it was called."""
-    left_out = shape.read.union(shape.ignore)
+    left_out = shape.left_out
     rest = {key: value for key, value in record.items() if key not in left_out}
     if shape.id != "id" and shape.id in rest and "id" not in rest:
         rest["id"] = rest.pop(shape.id)
@@ -123,10 +124,12 @@ def _json_object(text: Any, where: str) -> dict[str, Any]:
 
 def visible(text: str) -> bool:
     """Whether a text has a character that can be seen."""
-    return any(unicodedata.category(c) not in _INVISIBLE and not _BLANK.match(c) for c in text)
+    return text[:1] in SEEN or any(unicodedata.category(c) not in _INVISIBLE and not _BLANK.match(c) for c in text)
 
 
 def _check_names(record: dict[str, Any], shape: Shape) -> None:
+    if RESERVED.isdisjoint(record):
+        return
     reserved = sorted(RESERVED & record.keys() - set(shape.ignore) - {shape.id})
     if reserved:
         raise Bad("reserved_key", f"the key {reserved[0]!r} is a column of ours; list it under columns.ignore")
@@ -146,13 +149,12 @@ def _own_id(value: Any) -> str | None:
 def _check_kinds(record: dict[str, Any], shape: Shape) -> None:
     """Scores written as text, and values of another kind than the key usually has; texts are judged on their own."""
     for key, value in record.items():
-        if value is None or key in shape.read or key in shape.ignore:
+        if value is None or key in shape.left_out:
             continue
         if key in SCORES and type(value) is str and shape.typed and _is_number(value):
             raise Bad("score_not_number", f"{key} is the text {value[:40]!r}")
-        usual = shape.usual.get(key)
-        if usual and kind_of(value) != usual:
-            raise Bad("type_changed", f"{key} is a {kind_of(value)} where it is usually a {usual}")
+        if key in shape.held and kind_of(value) != shape.usual[key]:
+            raise Bad("type_changed", f"{key} is a {kind_of(value)} where it is usually a {shape.usual[key]}")
 
 
 def _is_number(text: str) -> bool:
@@ -193,13 +195,14 @@ def _turn(turn: Any, at: int) -> Message:
     if type(turn) is not dict:
         raise Bad("message_not_an_object", f"message {at} is a {kind_of(turn)}")
     role_key, text_key = ("role", "content") if turn.get("role") is not None else ("from", "value")
-    name = turn.get(role_key)
+    name, content = turn.get(role_key), turn.get(text_key)
     role = _ROLES.get(name) if type(name) is str else None
     if role is None:
         raise Bad("unknown_role", f"message {at} has the role {str(name)[:40]!r}")
+    if len(turn) == 2 and type(content) is str and visible(content):
+        return Message(role, content)
     rest = {k: v for k, v in turn.items() if v is not None and k != role_key and k != text_key}
     extra = canonical_json(rest).decode() if rest else None
-    content = turn.get(text_key)
     calls = role == "assistant" and bool(rest.get("tool_calls") or rest.get("function_call"))
     if content is None and calls:
         return Message(role, "", extra)
@@ -234,14 +237,19 @@ def _filled(value: Any, where: str) -> str:
 
 def _check_turns(messages: list[Message]) -> None:
     """A conversation has an answer, a user before it, and nobody speaks twice in a row but tools and the system."""
-    last = max((at for at, m in enumerate(messages) if m.role == "assistant"), default=None)
-    if last is None:
+    before, asked = "", None
+    question = answer = None
+    for role, content, _ in messages:
+        if role == before and role in ("user", "assistant"):
+            raise Bad("role_repeated", f"two messages of the {role} in a row")
+        if role == "user":
+            asked = content
+        elif role == "assistant":
+            question, answer = asked, content
+        before = role
+    if answer is None:
         raise Bad("no_assistant_turn", f"{len(messages)} messages, none of the assistant")
-    asked = [m for m in messages[:last] if m.role == "user"]
-    if not asked:
+    if question is None:
         raise Bad("no_user_turn", "nothing of the user before the last answer")
-    for before, after in pairwise(messages):
-        if before.role == after.role and after.role in ("user", "assistant"):
-            raise Bad("role_repeated", f"two messages of the {after.role} in a row")
-    if asked[-1].content.strip() == messages[last].content.strip():
+    if question.strip() == answer.strip():
         raise Bad("prompt_equals_response", "the answer repeats the prompt")

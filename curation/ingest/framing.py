@@ -53,9 +53,9 @@ def cut_lines(chunks: Iterator[bytes], max_record: int, offset: int = 0, line: i
             held, size, skipped = [], 0, False
         last = chunk.rfind(b"\n", at)
         if last >= 0:
-            body = b"".join([*held, chunk[at:last]])
-            yield _lines_of(body, max_record, offset, line)
-            offset, line = offset + len(body) + 1, line + body.count(b"\n") + 1
+            cut = _lines_of(b"".join([*held, chunk[at:last]]), max_record, offset, line)
+            offset, line = offset + size + last - at + 1, line + len(cut.records) + len(cut.rejects)
+            yield cut
             held, size, at = [], 0, last + 1
         if at < len(chunk):
             held.append(chunk[at:])

@@ -64,10 +64,14 @@ class Origin(BaseModel):
 
 
 class Job(BaseModel):
-    """What is to be read, as what, and where the pieces go: files in `folder` whose names begin with `tag`."""
+    """What is to be read, as what, and where the pieces go: files in `folder` whose names begin with `tag`.
+
+    `size` is how many bytes on disk that is; it is for the progress alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     input: Input
+    size: int
     shape: Shape
     origin: Origin
     part_rows: int

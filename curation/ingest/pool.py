@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from curation.ingest.pieces import Done, Job, run_job
-from schemas.errors import SievelineError
+from schemas.errors import SievelineError, UsageError
 
 # A range a job. At 500 to 1,000 bytes a row it is about one part of 50,000 rows.
 RANGE: Final = 32 << 20
@@ -29,7 +29,7 @@ def worker_count() -> int:
     """The number of processes: the environment's SIEVELINE_WORKERS, else one a core."""
     given = os.environ.get(WORKERS, "")
     if given and not (given.isdecimal() and int(given)):
-        raise SievelineError(f"{WORKERS} is {given!r}", hint="give the number of worker processes, such as 2")
+        raise UsageError(f"{WORKERS} is {given!r}", hint="give the number of worker processes, such as 2")
     return int(given) if given else os.cpu_count() or 1
 
 
@@ -87,6 +87,7 @@ class _Worker:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),
             "POLARS_MAX_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": "1",
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "curation.ingest.worker"],

@@ -39,7 +39,7 @@ def probe(path: Path, max_record: int, max_expansion: int) -> Probe:
         with path.open("rb") as handle:
             magic = handle.read(16)
     except OSError as error:
-        raise WholeFile("unreadable", f"{type(error).__name__}: {error.strerror}") from error
+        raise WholeFile.of(error) from error
     compression = _compression(magic, packed, extension[0])
     source = Input(path=path, kind="empty", compression=compression, max_record=max_record, max_expansion=max_expansion)
     if not compression and (kind := _binary(magic, extension[0])):

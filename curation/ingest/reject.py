@@ -26,6 +26,11 @@ class Bad(Exception):  # noqa: N818 - a verdict on a record, not an error of the
 class WholeFile(Bad):
     """A file that goes to quarantine as a whole: nothing that was read from it is kept."""
 
+    @classmethod
+    def of(cls, error: OSError) -> WholeFile:
+        """The verdict on a file that the system would not read."""
+        return cls("unreadable", f"{type(error).__name__}: {error.strerror}")
+
 
 class Unsteady(Exception):  # noqa: N818 - a verdict too
     """A file that was refused for what happened while it was read, not for what it holds.

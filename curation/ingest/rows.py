@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from curation.clean import mojibake
-from curation.ingest.convert import RESERVED, SCORES, Row, convert, visible
+from curation.ingest.convert import Row, convert
 from curation.ingest.framing import Numbers
+from curation.ingest.pairs import Pairs, Shortcut
 from curation.ingest.read import Batch
 from curation.ingest.reject import Bad, Reject
 from curation.ingest.shapes import Shape
@@ -21,20 +20,6 @@ from schemas.records import MESSAGE, canonical_json, prompt_id_of, prompt_of
 
 # Beside the row, for the settling of ids and for the quarantine: where it was read, and the record's own id.
 SIDE: Final = pl.Schema({"position": pl.Int64, "line": pl.Int64, "offset": pl.Int64, "own_id": pl.String})
-
-# Beginnings that can be seen without looking further: printable ASCII and Hangul syllables.
-_SEEN: Final = frozenset(map(chr, [*range(0x21, 0x7F), *range(0xAC00, 0xD7A4)]))
-_PLAIN_ID: Final = re.compile(r"\w(?:\w[\w.:-]{0,254})?")
-# An ordinary record: its prompt, its response, the JSON of its other keys, its own id.
-Pair = tuple[str, str, str, str | None]
-_TYPES: Final[dict[str, frozenset[type]]] = {
-    "text": frozenset({str, type(None)}),
-    "boolean": frozenset({bool, type(None)}),
-    "number": frozenset({int, float, type(None)}),
-    "object": frozenset({dict, type(None)}),
-    "list": frozenset({list, type(None)}),
-    "null": frozenset({type(None)}),
-}
 
 
 @dataclass
@@ -46,29 +31,24 @@ class Made:
     mojibake: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
 class Maker:
     """Makes rows of one file: `prefix` begins its row ids, `source` is the name of the source."""
 
-    shape: Shape
-    prefix: str
-    source: str
-    keep_ids: bool
+    def __init__(self, shape: Shape, prefix: str, source: str, keep_ids: bool) -> None:
+        self.shape = shape
+        self.prefix = prefix
+        self.source = source
+        self.keep_ids = keep_ids
+        self.shortcut = Shortcut(shape)
 
     def make(self, batch: Batch) -> Made:
         """Every record of a batch as a row or a reject, in order."""
-        at_pairs: list[int] = []
-        pairs: list[Pair] = []
+        pairs, others = self.shortcut.take(batch.values)
         at_rows: list[int] = []
         rows: list[Row] = []
         rejects = list(batch.rejects)
-        short = shortcut(self.shape)
-        for at, value in enumerate(batch.values):
-            pair = short(value) if type(value) is dict else None
-            if pair is not None:
-                at_pairs.append(at)
-                pairs.append(pair)
-                continue
+        for at in others:
+            value = batch.values[at]
             try:
                 if type(value) is not dict:
                     raise value
@@ -76,12 +56,12 @@ class Maker:
                 at_rows.append(at)
             except Bad as bad:
                 rejects.append(_reject(batch, at, bad))
-        both = [(at_pairs, _of_pairs(pairs)), (at_rows, _of_rows(rows))]
-        frame = pl.concat([self._frame(at, columns, batch) for at, columns in both])
-        if pairs and rows:
+        both = [(pairs.at, _of_pairs(pairs)), (at_rows, _of_rows(rows))]
+        frame = pl.concat([self._frame(at, columns, batch) for at, columns in both if at or not rows])
+        if not frame["position"].is_sorted():
             frame = frame.sort("position")
         found = [position for at, columns in both for position in _mojibake(at, columns, batch)]
-        return Made(frame, rejects, sorted(found))
+        return Made(frame, sorted(rejects, key=lambda reject: reject.position), sorted(found))
 
     def _frame(self, at: list[int], columns: _Columns, batch: Batch) -> pl.DataFrame:
         positions = batch.positions[at]
@@ -133,27 +113,29 @@ class _Columns:
         return whole.group_by("owner", maintain_order=True).agg("messages")["messages"]
 
 
-def _of_pairs(pairs: list[Pair]) -> _Columns:
-    contents = [text for prompt, response, *_ in pairs for text in (prompt, response)]
+def _of_pairs(pairs: Pairs) -> _Columns:
+    count = len(pairs.at)
+    contents = [""] * (2 * count)
+    contents[::2], contents[1::2] = pairs.prompts, pairs.responses
     # As prompt_id_of makes them, without a dict and a loop a row.
-    canonical = [canonical_json([["user", prompt, None]]) for prompt, *_ in pairs]
+    canonical = [canonical_json([["user", prompt, None]]) for prompt in pairs.prompts]
     return _Columns(
         [hashlib.sha256(text).hexdigest()[:16] for text in canonical],
-        [metadata for _, _, metadata, _ in pairs],
-        [own_id for *_, own_id in pairs],
-        np.repeat(np.arange(len(pairs)), 2),
-        ["user", "assistant"] * len(pairs),
+        pairs.metadata,
+        pairs.own_ids,
+        np.repeat(np.arange(count), 2),
+        ["user", "assistant"] * count,
         contents,
-        [None] * len(contents),
-        [None] * len(pairs),
-        [None] * len(pairs),
+        [None] * (2 * count),
+        [None] * count,
+        [None] * count,
     )
 
 
 def _of_rows(rows: list[Row]) -> _Columns:
     messages = [message for row in rows for message in row.messages]
     return _Columns(
-        [prompt_id_of(prompt_of([message._asdict() for message in row.messages])) for row in rows],
+        [prompt_id_of(prompt_of([{"role": r, "content": c, "extra": e} for r, c, e in row.messages])) for row in rows],
         [row.metadata for row in rows],
         [row.own_id for row in rows],
         np.repeat(np.arange(len(rows)), [len(row.messages) for row in rows]),
@@ -173,45 +155,3 @@ def _mojibake(at: list[int], columns: _Columns, batch: Batch) -> list[int]:
     suspects = contents.str.contains(mojibake.SUSPECT).arg_true()
     rows = {int(columns.owner[n]) for n in suspects if mojibake.repair(contents[n]) != contents[n]}
     return [int(batch.positions[at[row]]) for row in rows]
-
-
-def shortcut(shape: Shape) -> Callable[[dict[str, Any]], Pair | None]:
-    """A function that makes a pair of an ordinary record, and None of any that needs `convert` to judge it.
-
-    Ordinary: a prompt and an answer that are texts and can be seen, no system prompt, and no key but those of the
-    sample, each of its usual type. A pair it makes is what `convert` would make.
-    """
-    prompt_key, response_key, input_key, system_key = shape.prompt, shape.response, shape.input, shape.system
-    if not prompt_key or not response_key or shape.id != "id":
-        return lambda record: None
-    left_out = shape.read.union(shape.ignore)
-    allowed = {key: _TYPES[kind] for key, kind in shape.usual.items() if key not in RESERVED}
-    allowed |= {key: _TYPES["number"] for key in SCORES & allowed.keys() if shape.typed}
-    allowed["id"] = frozenset({int, str, type(None)})
-
-    def pair(record: dict[str, Any]) -> Pair | None:
-        prompt, response = record.get(prompt_key), record.get(response_key)
-        if type(prompt) is not str or type(response) is not str:
-            return None
-        plain = prompt[:1] in _SEEN and response[:1] in _SEEN
-        if not plain and not (visible(prompt) and visible(response)):
-            return None
-        added = record.get(input_key) if input_key else None
-        if (added is not None and type(added) is not str) or (system_key and record.get(system_key)):
-            return None
-        if added:
-            prompt = f"{prompt}\n\n{added}"
-        if (prompt[0] == response[0] or not plain) and prompt.strip() == response.strip():
-            return None
-        rest = {key: value for key, value in record.items() if key not in left_out}
-        for key, value in rest.items():
-            if key not in allowed or type(value) not in allowed[key]:
-                return None
-        own_id = rest.get("id")
-        if type(own_id) is int:
-            own_id = str(own_id)
-        elif own_id is not None and not _PLAIN_ID.fullmatch(own_id):
-            return None
-        return prompt, response, canonical_json(rest).decode() if rest else "{}", own_id
-
-    return pair

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +112,15 @@ class _Build:
     def run(self, name: str, ignored: list[str], context: Context) -> Built:
         """Read, assemble, settle, add up."""
         jobs = [self._jobs(number, file) for number, file in enumerate(self.files)]
-        with context.progress.task(name, sum(map(_size, chain.from_iterable(jobs)))) as task:
+        with context.progress.task(name, sum(job.size for job in chain.from_iterable(jobs))) as task:
             for number, results in enumerate(self._results(jobs, task)):
                 self._take(number, jobs[number], results)
         losers = self.assembly.settle(any(file.origin.keep_ids for file in self.files))
+        for number, lost in groupby(losers, key=lambda loser: loser.file):
+            self.assembly.refuse(self.files[number].origin.table([loser.reject for loser in lost]))
         for loser in losers:
-            self.assembly.refuse(self.files[loser.file].origin.table([loser.reject]))
-        for number, lost in Counter(loser.file for loser in losers).items():
-            self.tallies[number].kept -= lost
-            self.tallies[number].quarantined += lost
+            self.tallies[loser.file].kept -= 1
+            self.tallies[loser.file].quarantined += 1
         self.assembly.close()
         kept, quarantined = (sum(getattr(tally, key) for tally in self.tallies) for key in ("kept", "quarantined"))
         counts = {"in": kept + quarantined, "kept": kept, "dropped": 0, "quarantined": quarantined}
@@ -134,13 +133,15 @@ class _Build:
         whole = file.probe.source
         inputs = [whole]
         if whole.kind == "jsonl" and not whole.compression and self.limit is None and file.size > 2 * RANGE:
-            inputs = [
-                whole.model_copy(update={"start": start, "end": end, "line": line})
-                for start, end, line in ranges(file.found.path)
-            ]
+            try:
+                cut = ranges(file.found.path)
+            except OSError as error:
+                raise Unsteady(number, WholeFile.of(error)) from error
+            inputs = [whole.model_copy(update={"start": start, "end": end, "line": line}) for start, end, line in cut]
         return [
             Job(
                 input=part,
+                size=file.size if part.end is None else part.end - part.start,
                 shape=file.shape,
                 origin=file.origin,
                 part_rows=self.settings.part_rows,
@@ -159,7 +160,7 @@ class _Build:
                 results = []
                 for job in group:
                     results.append(next(answers))
-                    task.advance(_size(job))
+                    task.advance(job.size)
                 yield results
             return
         left = self.limit
@@ -202,11 +203,6 @@ class _Build:
             raise Unsteady(number, WholeFile("changed_while_read", told))
         if refused and refused.reason == "unreadable":
             raise Unsteady(number, refused)
-
-
-def _size(job: Job) -> int:
-    """Bytes on disk that a job reads."""
-    return (job.input.end or job.input.path.stat().st_size) - job.input.start
 
 
 def _facts(file: SourceFile, tally: _Tally) -> dict[str, Any]:

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from types import NoneType
 from typing import Any, Final
 
@@ -27,8 +28,10 @@ from schemas.records import ROWS
 OWN: Final = "rows"
 # Detection and the usual type of each key rest on this many records.
 SAMPLE: Final = 200
-# A key's type is its usual one where this share of the sample has it; the rest of the records are then held to it.
+# A key's type is its usual one where this share of its values in the sample has it. With so many values or more, all
+# records are held to it.
 _USUAL: Final = 0.95
+_HELD_FROM: Final = 20
 
 _TEXT_SHAPES: Final = (
     ("alpaca", "instruction", "output"),
@@ -53,8 +56,9 @@ _KINDS: Final[dict[type, str]] = {
 class Shape(BaseModel):
     """Where a record's conversation is: in `messages`, or in `prompt` and `response`, or in one and then the other.
 
-    `usual` gives the kind of value that a key usually has (see `kind_of`); `typed` is false in formats that know text
-    alone. `id` is the key of the record's own id. `told` describes the shape to people.
+    `usual` gives the kind of value that a key usually has (see `kind_of`), and `held` names the keys whose values must
+    be of that kind. `typed` is false in formats that know text alone. `id` is the key of the record's own id. `told`
+    describes the shape to people.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,16 +73,17 @@ class Shape(BaseModel):
     ignore: tuple[str, ...] = ()
     typed: bool = True
     usual: dict[str, str] = {}
+    held: tuple[str, ...] = ()
 
     @property
     def needed(self) -> frozenset[str]:
         """The keys that a record must have."""
         return frozenset(key for key in (self.messages, self.prompt, self.response) if key)
 
-    @property
-    def read(self) -> frozenset[str]:
-        """The keys that become messages."""
-        return self.needed | {key for key in (self.input, self.system) if key}
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """The keys that are not metadata: those that become messages, and those to be ignored."""
+        return self.needed.union({key for key in (self.input, self.system) if key}, self.ignore)
 
 
 def kind_of(value: object) -> str:
@@ -94,20 +99,23 @@ def detect(sample: Sequence[dict[str, Any]], columns: Columns, file: str, *, typ
     seen = {key: None for record in sample for key in record}
     shape = _mapped(columns, seen, file) if columns.messages or columns.prompt else _known(sample, seen, file)
     usual = {key: kind for key in seen if (kind := _usual(sample, key))}
-    # A key that the sample does not have is still a system prompt where a later record has it.
-    named = [key for key in _SYSTEM_KEYS if key in seen] or ["system"]
+    held = [key for key in usual if sum(record.get(key) is not None for record in sample) >= _HELD_FROM]
     if shape.name != OWN and shape.system is None:
-        system = next((key for key in named if usual.get(key, "text") == "text"), None)
-        shape = shape.model_copy(update={"system": system})
+        # A key that the sample does not have is still a system prompt where a later record has it.
+        named = [key for key in _SYSTEM_KEYS if key in seen] or ["system"]
+        free = (key for key in named if usual.get(key, "text") == "text" and key not in columns.ignore)
+        shape = shape.model_copy(update={"system": next(free, None)})
     told = [key for key in (shape.system, shape.prompt, shape.input, shape.messages, shape.response) if key in seen]
     own_id = columns.id or shape.id
     return shape.model_copy(
         update={
             "told": f"{shape.name} ({', '.join(map(str, told))})",
+            "input": None if shape.input in columns.ignore else shape.input,
             "id": own_id,
             "ignore": columns.ignore,
             "typed": typed,
             "usual": {key: kind for key, kind in usual.items() if key != own_id},
+            "held": tuple(key for key in held if key != own_id),
         }
     )
 

@@ -52,7 +52,7 @@ def read_chunks(
             else:
                 yield from _plain(handle, start, end)
     except OSError as error:
-        raise WholeFile("unreadable", f"{type(error).__name__}: {error.strerror}") from error
+        raise WholeFile.of(error) from error
 
 
 def _plain(handle: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:

@@ -33,6 +33,9 @@ INT_MAX: Final = 2**63 - 1
 EXACT: Final = 2.0**53
 
 _PLAIN: Final = frozenset({str, bool, NoneType})
+_NUMBERS: Final = frozenset({int, float})
+_NESTED: Final = frozenset({dict, list})
+_NUL: Final = re.compile(rb"\\u0000")
 _SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
 _BOM: Final = b"\xef\xbb\xbf"
 BLANK: Final = object()
@@ -57,42 +60,39 @@ def load(lines: list[bytes], data: bytes) -> tuple[list[Any], int]:
     if len(records) < len(lines):
         values = [v if type(v) in (dict, Bad) or v is BLANK else _not_an_object(v) for v in values]
         data = b"\n".join(line for line, value in zip(lines, values, strict=True) if type(value) is dict)
-    keys = None if b"\\u0000" in data or _has_spaced_colon(data) else _keys(records)
+    keys = None if _NUL.search(data) or _has_spaced_colon(data) else _keys(records)
     if keys is None:
-        values = [_checked(line, value) for line, value in zip(lines, values, strict=True)]
-    elif data.count(b'":') != keys:
-        # The same count, line by line: a line that has as many pairs as its object has keys is settled.
-        values = [
-            value if type(value) is dict and line.count(b'":') == len(value) else _checked(line, value)
-            for line, value in zip(lines, values, strict=True)
-        ]
-    return values, blank
+        return [_checked(line, value) for line, value in zip(lines, values, strict=True)], blank
+    # Each key is followed by its colon, so with no space between them the pairs `":` of a line are at least as many as
+    # the keys written, and those at least as many as the keys parsed. Where the first and the last number are equal, no
+    # key was written twice. A text that begins with a colon, or has one after a quote, makes the first number larger.
+    expected = iter(keys)
+    settled = (
+        type(v) is not dict or line.count(b'":') == next(expected) for line, v in zip(lines, values, strict=True)
+    )
+    return [v if sure else _checked(line, v) for line, v, sure in zip(lines, values, settled, strict=True)], blank
 
 
-def _keys(records: list[dict[str, Any]]) -> int | None:
-    """The number of keys in all records, or None where a key or a value needs a second look.
-
-    Each key is followed by its colon, so with no space between them the pairs `":` in the bytes are at least as many
-    as the keys written, and those at least as many as the keys parsed. Where the first and the last number are equal,
-    no key was written twice. Texts that begin with a colon, or have one after a quote, make the first number larger.
-    """
+def _keys(records: list[dict[str, Any]]) -> list[int] | None:
+    """The number of keys in each record, all levels together; None where a key or a value needs a second look."""
     for names in set(map(tuple, records)):
         if len(names) > MAX_KEYS or any(len(name) > MAX_KEY or name.endswith("\\") for name in names):
             return None
-    count = sum(map(len, records))
+    if _PLAIN.issuperset(map(type, chain.from_iterable(map(dict.values, records)))):
+        return list(map(len, records))
+    counts = []
     try:
-        for value in [v for v in chain.from_iterable(map(dict.values, records)) if type(v) not in _PLAIN]:
-            if type(value) is int:
-                if not INT_MIN <= value <= INT_MAX:
-                    return None
-            elif type(value) is float:
-                if not -EXACT < value < EXACT:
-                    return None
-            else:
-                count += check_tree(value, depth=2, literal=True)
+        for record in records:
+            count = len(record)
+            for value in record.values():
+                if type(value) in _NESTED:
+                    count += check_tree(value, depth=2, literal=True)
+                elif type(value) in _NUMBERS:
+                    _check_number(value, literal=True)
+            counts.append(count)
     except (Bad, _Look):
         return None
-    return count
+    return counts
 
 
 def _has_spaced_colon(data: bytes) -> bool:
@@ -104,8 +104,8 @@ class _Look(Exception):  # noqa: N818 - a signal
     """The parsed value does not settle whether the text was exact; the text has to be looked at."""
 
 
-def check_tree(value: object, *, depth: int = 1, literal: bool = False) -> int:
-    """The number of keys in a value, all levels together.
+def check_tree(value: dict[str, Any] | list[Any], *, depth: int = 1, literal: bool = False) -> int:
+    """The number of keys in an object or a list, all levels together.
 
     With `literal`, the value was parsed from JSON text, and _Look is raised where only that text can tell.
     Raises Bad where a value is too deep, holds an object with too many or too long keys, U+0000, a number that is not
@@ -115,18 +115,20 @@ def check_tree(value: object, *, depth: int = 1, literal: bool = False) -> int:
     waiting: list[tuple[Any, int]] = [(value, depth)]
     while waiting:
         item, level = waiting.pop()
-        kind = type(item)
-        if kind is str:
-            if "\0" in item:
-                raise Bad("nul_character", "a text holds U+0000")
-        elif kind is dict or kind is list:
-            if level > MAX_DEPTH:
-                raise Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
-            if kind is dict:
-                count += _checked_keys(item, literal)
-            waiting.extend((v, level + 1) for v in (item.values() if kind is dict else item))
-        elif kind is int or kind is float:
-            _check_number(item, literal)
+        if level > MAX_DEPTH:
+            raise Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+        if type(item) is dict:
+            count += _checked_keys(item, literal)
+            item = item.values()
+        for inner in item:
+            kind = type(inner)
+            if kind is str:
+                if "\0" in inner:
+                    raise Bad("nul_character", "a text holds U+0000")
+            elif kind in _NESTED:
+                waiting.append((inner, level + 1))
+            elif kind in _NUMBERS:
+                _check_number(inner, literal)
     return count
 
 

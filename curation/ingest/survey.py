@@ -21,6 +21,7 @@ from schemas.profile import Columns, Ingest
 
 # A change this soon before a file was read may leave no trace in its times: clocks of file systems are coarse.
 _COARSE_NS = 2_000_000_000
+_SAMPLE_BATCHES = 8
 
 
 @dataclass
@@ -81,9 +82,7 @@ def _hashed(found: Found, source: str, prefix: str, keep_ids: bool) -> SourceFil
         status = _status(found.path)
         origin = origin.model_copy(update={"sha256": sha256_file(found.path)})
     except OSError as error:
-        return SourceFile(
-            found, origin, taken, refused=WholeFile("unreadable", f"{type(error).__name__}: {error.strerror}")
-        )
+        return SourceFile(found, origin, taken, refused=WholeFile.of(error))
     return SourceFile(found, origin, taken, status)
 
 
@@ -104,7 +103,7 @@ def survey(files: Iterable[SourceFile], columns: Columns, settings: Ingest) -> N
             continue
         try:
             file.probe = probe(file.found.path, settings.max_line_mb << 20, settings.max_expansion)
-            file.warnings += file.probe.warnings
+            file.warnings = list(file.probe.warnings)
             sample = _sample(file.probe)
             leader = leaders.get(shard_group(file.found))
             file.shape = _shape(file, sample, columns, leader)
@@ -115,11 +114,11 @@ def survey(files: Iterable[SourceFile], columns: Columns, settings: Ingest) -> N
 
 
 def _sample(probed: Probe) -> list[dict[str, Any]]:
-    """The first records that parse, of as many batches as it takes to have one."""
+    """The first records that parse: a full sample, or what is in the first batches, or the first that there is."""
     sample: list[dict[str, Any]] = []
-    for batch in batches(probed.source):
+    for number, batch in enumerate(batches(probed.source), start=1):
         sample += [value for value in batch.values if type(value) is dict and value]
-        if sample:
+        if len(sample) >= SAMPLE or (sample and number >= _SAMPLE_BATCHES):
             break
     return sample[:SAMPLE]
 

@@ -17,6 +17,8 @@ from curation.ingest.strict import check_tree
 
 _BATCH = 1_024
 _FILE_MAGIC = b"ARROW1"
+# The last for names of columns that are not UTF-8.
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 def read_parquet(path: Path, max_expansion: int) -> Iterator[list[Any]]:
@@ -32,7 +34,7 @@ def read_parquet(path: Path, max_expansion: int) -> Iterator[list[Any]]:
             if claimed > allowed:
                 raise WholeFile("decompression_bomb", f"claims {claimed:,} bytes unpacked, more than {allowed:,}")
             yield from _records(file.iter_batches(_BATCH), file.schema_arrow, allowed)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise WholeFile("corrupt_parquet", _first_line(error)) from error
 
 
@@ -50,7 +52,7 @@ def read_arrow(path: Path, max_expansion: int) -> Iterator[list[Any]]:
             else:
                 stream = pa.ipc.open_stream(source)
                 yield from _records(stream, stream.schema, allowed)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise WholeFile("corrupt_arrow", _first_line(error)) from error
 
 

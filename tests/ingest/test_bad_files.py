@@ -150,6 +150,14 @@ def test_73_an_arrow_file_with_a_damaged_offset(tmp_path):
     whole(read(sink.getvalue()[:-100], tmp_path, "raw.arrow"), "corrupt_arrow")
 
 
+def test_73_a_column_name_that_is_not_utf8(tmp_path):
+    sink = io.BytesIO()
+    table = pa.table({"question": ["Why?"], "answer": ["Because."]})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    whole(read(sink.getvalue().replace(b"question", b"questio\xc4"), tmp_path, "raw.arrow"), "corrupt_arrow")
+
+
 @pytest.mark.parametrize("name", ["raw.jsonl.gz", "raw.json.zst", "raw.parquet", "raw.arrow"])
 def test_74_no_bytes_where_there_must_be_some(name, tmp_path):
     whole(read(b"", tmp_path, name), "zero_bytes")

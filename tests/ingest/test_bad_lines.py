@@ -261,6 +261,12 @@ def test_56_a_type_that_changes_at_row_201(tmp_path):
     assert [row["level"] for row in metadata(done)[200:]] == [None, 2.5]
 
 
+def test_56_few_values_bind_nobody(tmp_path):
+    # Of 19 values, 18 numbers are too few to hold the text to; of 20, 19 numbers (95 %) are enough.
+    assert reasons(read(line(level=1) * 18 + line(level="one"), tmp_path)) == []
+    assert reasons(read(line(level=1) * 19 + line(level="one"), tmp_path, "more.jsonl")) == [(20, "type_changed")]
+
+
 def test_56_a_text_that_becomes_a_number_at_row_201(tmp_path):
     assert reasons(read(GOOD * 200 + line(output=5), tmp_path)) == [(201, "text_is_number")]
 

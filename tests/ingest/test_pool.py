@@ -13,7 +13,7 @@ from curation.ingest import run as run_module
 from curation.ingest.framing import cut_array, cut_lines
 from curation.ingest.pool import ranges, run_jobs, worker_count
 from curation.ingest.reject import WholeFile
-from schemas.errors import SievelineError
+from schemas.errors import SievelineError, UsageError
 from tests.ingest.helpers import GOOD, line, put, reasons, run
 
 
@@ -92,7 +92,7 @@ def test_no_jobs():
 @pytest.mark.parametrize("value", ["0", "two", "-1", "1.5"])
 def test_worker_count_is_a_number(value, monkeypatch):
     monkeypatch.setenv("SIEVELINE_WORKERS", value)
-    with pytest.raises(SievelineError, match=f"SIEVELINE_WORKERS is '{value}'"):
+    with pytest.raises(UsageError, match=f"SIEVELINE_WORKERS is '{value}'"):
         worker_count()
 
 

@@ -121,6 +121,13 @@ def test_a_system_key_beside_the_prompt(tmp_path):
     assert turns(late)[250] == [("system", "Be brief.", None), *PAIR]
 
 
+def test_ignored_keys_are_no_part_of_the_prompt(tmp_path):
+    record = {"instruction": "Name a colour.", "input": "of the sky", "output": "Red.", "system": "Be brief."}
+    done = read(lines(record), tmp_path, columns={"ignore": ["system", "input"]})
+    assert turns(done) == [PAIR]
+    assert metadata(done) == [{}]
+
+
 def test_conversations_that_are_whole_keep_response_as_metadata(tmp_path):
     whole = PAIRS["sharegpt"] | {"response": "unused"}
     done = read(lines(whole), tmp_path)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.ingest.convert import convert
+from curation.ingest.convert import Message, convert
+from curation.ingest.pairs import Shortcut
 from curation.ingest.reject import Bad, excerpt
-from curation.ingest.rows import shortcut
 from curation.ingest.shapes import detect
 from curation.ingest.strict import BLANK, load
 from schemas.profile import Columns
@@ -130,22 +130,37 @@ SAMPLES = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
-@given(RECORDS, st.sampled_from(SAMPLES), st.sampled_from([(), ("tag",), ("id", "row_id")]), st.booleans())
-def test_the_short_way_gives_the_row_that_the_long_way_gives(record, sample, ignore, typed):
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(RECORDS, st.just(Bad("torn_line"))), max_size=6),
+    st.sampled_from(SAMPLES),
+    st.sampled_from([(), ("tag",), ("id", "row_id"), ("output",), ("system",)]),
+    st.booleans(),
+)
+def test_the_short_way_gives_the_rows_that_the_long_way_gives(records, sample, ignore, typed):
     shape = detect([sample], Columns(ignore=ignore), "x", typed=typed)
-    pair = shortcut(shape)(record)
-    if pair is None:
-        return
-    messages, metadata, own_id = convert(record, shape)
-    assert [(m.role, m.content, m.extra) for m in messages] == [("user", pair[0], None), ("assistant", pair[1], None)]
-    assert (metadata, own_id) == pair[2:]
+    pairs, others = Shortcut(shape).take(records)
+    assert sorted([*pairs.at, *others]) == list(range(len(records)))
+    assert others == sorted(others)
+    columns = zip(pairs.at, pairs.prompts, pairs.responses, pairs.metadata, pairs.own_ids, strict=True)
+    for at, prompt, response, metadata, own_id in columns:
+        row = convert(records[at], shape)
+        assert row.messages == [Message("user", prompt), Message("assistant", response)]
+        assert (row.metadata, row.own_id) == (metadata, own_id)
 
 
 def test_the_short_way_is_taken():
     record = {"instruction": "Name a colour.", "input": "of the sky", "output": "Blue.", "id": 4, "tag": "t"}
+    bare = {"instruction": "é?", "output": " é!"}
     shape = detect([record], Columns(), "x")
-    assert shortcut(shape)(record) == ("Name a colour.\n\nof the sky", "Blue.", '{"id":4,"tag":"t"}', "4")
+    records = [record, {}, bare, {"output": "Blue."}, record | {"tag": 1}, record | {"id": "ab:1"}]
+    pairs, others = Shortcut(shape).take(records)
+    assert others == [1, 3, 4]
+    assert pairs.at == [0, 5, 2]
+    assert pairs.prompts == ["Name a colour.\n\nof the sky"] * 2 + ["é?"]
+    assert pairs.responses == ["Blue.", "Blue.", " é!"]
+    assert pairs.metadata == ['{"id":4,"tag":"t"}', '{"id":"ab:1","tag":"t"}', "{}"]
+    assert pairs.own_ids == ["4", "ab:1", None]
 
 
 def test_records_are_read_as_orjson_reads_them():

@@ -37,6 +37,7 @@ def render(metrics: Mapping[str, Any]) -> str:
         syllables=metrics["hangul_syllables"],
         weights=metrics["weights_sha256"],
         best=metrics["training"]["best_step"],
+        note=metrics.get("note", ""),
         steps=metrics["training"]["steps"],
         **{name: settings[name] for name in ("lora_r", "learning_rate", "epochs", "batch_pairs", "max_tokens", "seed")},
     )
@@ -169,8 +170,9 @@ pretrained on Korean, and knows of it what these pairs taught it.
 
 LoRA rank {lora_r} on every linear layer of the upper four of six layers, pooler and head trained whole; learning rate
 {learning_rate}, {batch_pairs} pairs a step, {epochs} epochs ({steps} steps; the weights of step {best} were the best on
-validation prompts), training pairs of at most {max_tokens} tokens a side, seed {seed}. On the CPU, in float32. To make
-it again, with the files named in `training/starter_reward/data.py` in one folder:
+validation prompts), training pairs of at most {max_tokens} tokens a side, seed {seed}. On the CPU, in float32. {note}
+
+To train it anew, with the files named in `training/starter_reward/data.py` in one folder:
 
     make reward-model DATA=path
 """

@@ -44,9 +44,9 @@ class Settings:
     warmup_steps: int = 30
     center_rewards_coefficient: float = 0.01
     max_tokens: int = 384
-    most: Mapping[str, int] = field(default_factory=lambda: {"hrc": 350, "korm": 350, "made": 300})
+    most: Mapping[str, int] = field(default_factory=lambda: {"hrc": 350, "korm": 350, "made": 600})
     validation_pairs: int = 60
-    evaluate_every: int = 230
+    evaluate_every: int = 260
 
 
 def training_rows(
