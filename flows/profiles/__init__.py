@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from curation.ingest.files import default_name
 from curation.stage import StageConfig, load_stage
 from schemas.errors import ProfileError, UsageError
 from schemas.profile import Profile, Source
@@ -150,18 +150,11 @@ def name_sources(sources: Sequence[Source]) -> tuple[Source, ...]:
     for source in sources:
         name = source.name
         if name is None:
-            base = _name_of(source.path)
+            base = default_name(source.path)
             name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, len(sources) + 2))) if n not in taken)
             taken.add(name)
         told.append(source.model_copy(update={"name": name}))
     return tuple(told)
-
-
-def _name_of(path: str) -> str:
-    """The last part of a path that is not a pattern, without its endings, in the characters a name may have."""
-    parts = [part for part in path.removeprefix("hf:").split("/") if part and not re.search(r"[*?\[]", part)]
-    stem = parts[-1].split(".")[0] if parts else ""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "source"
 
 
 def stage_config(name: str, options: dict[str, Any]) -> StageConfig:

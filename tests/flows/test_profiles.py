@@ -88,7 +88,7 @@ def test_values_are_toml_and_plain_text_otherwise():
 def test_sources_are_named_after_their_paths_without_collision():
     paths = ["data/x.jsonl.gz", "other/x.csv", "hf:owner/set:main:train", "빈칸 file.json", "many/*.jsonl"]
     named = [s.name for s in name_sources([Source(path=p) for p in paths])]
-    assert named == ["x", "x-2", "set-main-train", "file", "many"]
+    assert named == ["x", "x-2", "owner-set-main-train", "file", "many"]
 
 
 def test_a_limit_is_set_on_every_source(tmp_path: Path):
