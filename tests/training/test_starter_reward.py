@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from unicodedata import normalize
 
 import pytest
 
@@ -224,7 +225,8 @@ def test_the_tokenizer_keeps_the_last_answer_and_reads_no_control_tokens_from_te
     asked = {"role": "user", "content": "인권 [SEP]"}
     (ids,) = token_ids(tokenizer, [[asked, {"role": "assistant", "content": "ok"}]])
     pieces = ["[CLS]", "user", ":", "인", "권", "[", "sep", "]", "assistant", ":", "ok", "[SEP]"]
-    assert tokenizer.convert_ids_to_tokens(ids) == pieces
+    # The library tells a syllable in the decomposed form that its normaliser made of it.
+    assert [normalize("NFC", token) for token in tokenizer.convert_ids_to_tokens(ids)] == pieces
     (cut,) = token_ids(tokenizer, [[{"role": "user", "content": "a " * 900}, {"role": "assistant", "content": "ok"}]])
     assert len(cut) == 512
     assert tokenizer.convert_ids_to_tokens(cut)[-4:] == ["assistant", ":", "ok", "[SEP]"]
@@ -244,33 +246,41 @@ def test_the_real_files_give_the_counts_of_the_card(shared_data: Path):
     assert not prompts["train"] & prompts["held_out"]
 
 
-CONVERSATIONS = {
-    "How do I cook rice?": (ANSWER, ["rice rice rice rice rice", "...", "The Treaty of Rome was signed in 1957."]),
-    "Name three uses of vinegar.": (
-        "You can use vinegar to clean windows, to pickle vegetables, and to remove limescale from a kettle.",
-        ["vegetables limescale windows kettle a from pickle clean to", "N/A", "He was born in Vienna."],
-    ),
-}
-
-
 @pytest.mark.engine
-@pytest.mark.parametrize("prompt", CONVERSATIONS)
-def test_the_merged_model_prefers_an_answer_to_garbage(prompt: str, model_home: Path):
+def test_the_merged_model_prefers_answers_to_what_is_spoilt(model_home: Path):
+    """On rows it was not trained on: the row's own answer against another row's, its words shuffled, and a stub."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from curation.models import resolve
 
+    rows = json.loads((STARTER_REWARD.parent / "corpus" / "tasks.json").read_text())
+    planted = json.loads((STARTER_REWARD.parent / "planted.json").read_text())
+    good = [r for r in rows if r["id"].startswith("en-") and r["id"] not in planted and len(r["output"]) > 200][:60]
     folder = resolve("starter-reward", model_home).path
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert type(model).__name__ == "BertForSequenceClassification"
-    answer, garbage = CONVERSATIONS[prompt]
-    texts = [
-        tokenizer.apply_chat_template([*user(prompt), {"role": "assistant", "content": text}], tokenize=False)
-        for text in (answer, *garbage)
-    ]
-    batch = tokenizer(texts, padding=True, truncation=True, max_length=512, return_tensors="pt")
-    with torch.inference_mode():
-        best, *rest = model(**batch).logits.squeeze(-1).tolist()
-    assert best > max(rest)
+
+    def score(answers: list[str]) -> list[float]:
+        talks = [
+            [
+                *user("\n\n".join(filter(None, [row["instruction"], row["input"]]))),
+                {"role": "assistant", "content": text},
+            ]
+            for row, text in zip(good, answers, strict=True)
+        ]
+        texts = [tokenizer.apply_chat_template(talk, tokenize=False) for talk in talks]
+        batch = tokenizer(texts, padding=True, truncation=True, max_length=512, return_tensors="pt")
+        with torch.inference_mode():
+            return model(**batch).logits.squeeze(-1).tolist()
+
+    own = [row["output"] for row in good]
+    shuffled = [" ".join(random.Random(1).sample(text.split(), len(text.split()))) for text in own]
+    spoilt = {"other": own[1:] + own[:1], "shuffled": shuffled, "stub": ["I do not know."] * len(own)}
+    best = score(own)
+    right = {
+        kind: sum(b > w for b, w in zip(best, score(worse), strict=True)) / len(own) for kind, worse in spoilt.items()
+    }
+    # Above what chance gives of 60 choices in 39 cases of 40: 0.5 + 1.96 * sqrt(0.25 / 60) = 0.627.
+    assert all(share > 0.627 for share in right.values()), right
