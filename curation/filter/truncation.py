@@ -92,7 +92,10 @@ def _has_open_bracket() -> pl.Expr:
 
 def _has_open_quote() -> pl.Expr:
     straight = pl.col(_LAST).str.replace_all(_INCHES, "").str.count_matches('"', literal=True)
-    return (_excess(pl.col(_LAST), "[“「『《]", "[”」』》]") > 0) | (straight % 2 == 1)
+    # In German and its neighbours “ closes what „ has opened.
+    low = pl.col(_LAST).str.contains("„", literal=True)
+    curly = pl.when(low).then(_excess(pl.col(_LAST), "„", "[“”]")).otherwise(_excess(pl.col(_LAST), "“", "”"))
+    return (curly > 0) | (_excess(pl.col(_LAST), "[「『《]", "[」』》]") > 0) | (straight % 2 == 1)
 
 
 def _excess(line: pl.Expr, opening: str, closing: str) -> pl.Expr:

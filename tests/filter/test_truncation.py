@@ -28,11 +28,13 @@ CUT = [
     ('He looked up and said, "I think that we', "open_quote"),
     ('책을 추천합니다.\n2. "위대한 개츠비', "open_quote"),
     ("그는 “올해에는 10원짜리 동전을 만든다", "open_quote"),
+    ("Er sagte: „Ich möchte diese Schuhe gegen", "open_quote"),
     ("They went to the super-", "truncated_mid_word"),
 ]
 
 WHOLE = [
     "Paris",
+    "Say: „Ich möchte diese Schuhe umtauschen“",
     "42",
     "#### 72",
     "A mile has exactly 63360 inches in it",
