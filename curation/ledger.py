@@ -21,7 +21,7 @@ def counts(runs: Runs, record: RunRecord) -> list[dict[str, Any]]:
                 pl.scan_parquet(file).group_by("kind", "reason").len().sort("len", "reason", descending=[True, False])
             )
             reasons = {
-                f"{reason} (edited)" if kind == "edited" else reason: count
+                f"{reason} ({kind})" if kind in ("edited", "flagged") else reason: count
                 for kind, reason, count in grouped.collect().iter_rows()
             }
         told.append(

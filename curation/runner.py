@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from curation.digest import code_digest
-from curation.stage import Context, Result, Stage, StageConfig, as_decisions, load_stage
+from curation.stage import Context, Stage, StageConfig, as_decisions, load_stage
 from curation.store import Built, Committed, Store, write_table
 from schemas.errors import StoreError
 from schemas.records import DECISIONS
@@ -58,38 +58,51 @@ def execute(
     context: Context,
 ) -> Built:
     """Run a stage over Parquet parts and write its parts and `decisions.parquet` into a folder."""
-    tally = _Tally(name, folder)
-    if stage.SCOPE == "set":
-        result = stage.run(pl.scan_parquet(list(parts)), config, context)
-        dropped = result.dropped.drop("prompt_id", strict=False).collect()
-        edited = result.edited.collect() if result.edited is not None else None
+    run = _execute_set if stage.SCOPE == "set" else _execute_rows
+    return run(stage, _Tally(name, folder), config, parts, context)
+
+
+def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
+    with context.progress.task(tally.name, len(parts)) as task:
         for part in parts:
             frame = pl.read_parquet(part)
-            mine = frame.select("row_id", "prompt_id").join(dropped, on="row_id", how="inner", maintain_order="left")
-            tally.add(frame, frame.join(dropped, on="row_id", how="anti", maintain_order="left"), mine, None)
-        if tally.dropped != dropped.height:
-            raise StoreError(f"{name}: dropped {dropped.height} ids, of which {tally.dropped} are rows of its input")
-        if edited is not None and edited.height:
-            tally.ledger.append(as_decisions(edited, name, "edited"))
-        tally.facts.append(result.facts)
-    else:
-        with context.progress.task(name, len(parts)) as task:
-            for part in parts:
-                frame = pl.read_parquet(part)
-                result = stage.run(frame.lazy(), config, context)
-                tally.add(frame, *_collect(name, result))
-                tally.facts.append(result.facts)
-                task.advance()
+            result = stage.run(frame.lazy(), config, context)
+            if result.kept is None:
+                raise StoreError(f"{tally.name}: a row-scoped stage must return what it keeps")
+            kept, dropped, edited, flagged = _collect(result.kept, result.dropped, result.edited, result.flagged)
+            tally.add(frame.height, *conserve(tally.name, frame, kept, dropped))
+            tally.remark(edited, flagged)
+            tally.facts.append(result.facts)
+            task.advance()
     return tally.close()
 
 
-def _collect(name: str, result: Result) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
-    """Collect all halves in one pass, so that a plan they share runs once."""
-    if result.kept is None:
-        raise StoreError(f"{name}: a row-scoped stage must return what it keeps")
-    plans = [result.kept, result.dropped, *([result.edited] if result.edited is not None else [])]
-    frames = pl.collect_all(plans)
-    return frames[0], frames[1], frames[2] if len(frames) > 2 else None
+def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
+    result = stage.run(pl.scan_parquet(list(parts)), config, context)
+    dropped, edited, flagged, replaced = _collect(result.dropped, result.edited, result.flagged, result.replaced)
+    dropped = dropped.drop("prompt_id", strict=False)
+    if dropped["row_id"].is_duplicated().any():
+        twice = dropped.filter(pl.col("row_id").is_duplicated())["row_id"]
+        raise StoreError(f"{tally.name}: {twice.n_unique():,} ids dropped twice (for instance {twice[0]})")
+    for part in parts:
+        frame = pl.read_parquet(part)
+        gone = frame["row_id"].is_in(dropped["row_id"].implode())
+        kept = frame.filter(~gone)
+        if replaced is not None:
+            kept = kept.update(replaced, on="row_id", how="left", maintain_order="left")
+        mine = frame.filter(gone).select("row_id", "prompt_id")
+        tally.add(frame.height, kept, mine.join(dropped, on="row_id", how="left", maintain_order="left"))
+    if tally.dropped != dropped.height:
+        raise StoreError(f"{tally.name}: dropped {dropped.height} ids, of which {tally.dropped} are rows of its input")
+    tally.remark(edited, flagged)
+    tally.facts.append(result.facts)
+    return tally.close()
+
+
+def _collect(*plans: pl.LazyFrame | None) -> list[Any]:
+    """Collect plans in one pass, so that what they share runs once. None stays None."""
+    frames = iter(pl.collect_all([plan for plan in plans if plan is not None]))
+    return [next(frames) if plan is not None else None for plan in plans]
 
 
 @dataclass
@@ -98,30 +111,35 @@ class _Tally:
 
     name: str
     folder: Path
+    parts: int = 0
+    rows_in: int = 0
+    kept: int = 0
+    dropped: int = 0
+    ledger: list[pl.DataFrame] = field(default_factory=list)
+    facts: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.parts = 0
-        self.rows_in = self.kept = self.dropped = self.edited = 0
-        self.ledger: list[pl.DataFrame] = []
-        self.facts: list[Mapping[str, Any]] = []
-
-    def add(self, frame: pl.DataFrame, kept: pl.DataFrame, dropped: pl.DataFrame, edited: pl.DataFrame | None) -> None:
-        kept, dropped = conserve(self.name, frame, kept, dropped)
+    def add(self, rows: int, kept: pl.DataFrame, dropped: pl.DataFrame) -> None:
+        """Write the kept rows as a part, and note the dropped ones."""
         write_table(kept, self.folder / f"part-{self.parts:05d}.parquet")
         self.parts += 1
-        self.rows_in += frame.height
+        self.rows_in += rows
         self.kept += kept.height
         self.dropped += dropped.height
         self.ledger.append(as_decisions(dropped, self.name, "dropped"))
-        if edited is not None:
-            self.edited += edited.height
-            self.ledger.append(as_decisions(edited, self.name, "edited"))
+
+    def remark(self, edited: pl.DataFrame | None, flagged: pl.DataFrame | None) -> None:
+        """Note what was said of rows that are kept."""
+        for kind, frame in (("edited", edited), ("flagged", flagged)):
+            if frame is not None:
+                self.ledger.append(as_decisions(frame, self.name, kind))
 
     def close(self) -> Built:
+        """Write the ledger and add up."""
         ledger = pl.concat(self.ledger) if self.ledger else pl.DataFrame(schema=DECISIONS)
         write_table(ledger, self.folder / "decisions.parquet")
         counts = {"in": self.rows_in, "kept": self.kept, "dropped": self.dropped, "quarantined": 0}
-        return Built(counts, merge_facts(self.facts) | {"edited": ledger.filter(pl.col("kind") == "edited").height})
+        remarks = {kind: int((ledger["kind"] == kind).sum()) for kind in ("edited", "flagged")}
+        return Built(counts, merge_facts(self.facts) | remarks)
 
 
 def conserve(
@@ -131,6 +149,9 @@ def conserve(
 
     Raises StoreError, with counts and an example id, where an id is lost, doubled or unknown.
     """
+    gone = frame[key].is_in(dropped[key].implode())
+    if kept[key].equals(frame[key].filter(~gone)) and dropped[key].equals(frame[key].filter(gone)):
+        return kept, dropped
     order = frame.select(key).with_row_index("__at")
     after = pl.concat([kept.select(key), dropped.select(key)])
     if after.height != frame.height or not after[key].sort().equals(frame[key].sort()):
@@ -151,25 +172,30 @@ def _in_order(half: pl.DataFrame, order: pl.DataFrame, key: str) -> pl.DataFrame
 
 
 def merge_facts(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add up the figures of several parts: numbers are summed, anything else must be equal and is kept once."""
+    """Add up the figures of several parts: numbers are summed, also in dicts; anything else is equal and kept once."""
     merged: dict[str, Any] = {}
     for part in facts:
         for name, value in part.items():
-            numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-            merged[name] = merged[name] + value if numeric and name in merged else value
+            if name in merged and isinstance(value, Mapping):
+                merged[name] = merge_facts([merged[name], value])
+            elif name in merged and isinstance(value, (int, float)) and not isinstance(value, bool):
+                merged[name] += value
+            else:
+                merged[name] = value
     return merged
 
 
 def log_line(name: str, done: Committed) -> str:
     """`dedup.exact  10,000 -> 8,412  (1,588 exact_duplicate)  3.1 s`"""
     counts = done.manifest.counts
-    decisions = done.table("decisions").filter(pl.col("kind") != "edited").group_by("reason").len()
+    decisions = done.table("decisions").filter(~pl.col("kind").is_in(["edited", "flagged"])).group_by("reason").len()
     reasons = decisions.sort(["len", "reason"], descending=[True, False]).collect()
-    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.iter_rows())
-    edited = done.manifest.facts.get("edited") or 0
-    told = ", ".join(filter(None, [told, f"{edited:,} edited" if edited else ""]))
+    told = [f"{count:,} {reason}" for reason, count in reasons.iter_rows()]
+    remarks = ((done.manifest.facts.get(kind) or 0, kind) for kind in ("edited", "flagged"))
+    told += [f"{count:,} {kind}" for count, kind in remarks if count]
+    shown = f"  ({', '.join(told)})" if told else ""
     took = "reused" if done.reused else f"{done.seconds:.1f} s"
-    return f"{name}  {counts['in']:,} -> {counts['kept']:,}{f'  ({told})' if told else ''}  {took}"
+    return f"{name}  {counts['in']:,} -> {counts['kept']:,}{shown}  {took}"
 
 
 def _fingerprint(stage: Stage, config: StageConfig, context: Context) -> Any:

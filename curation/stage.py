@@ -8,7 +8,7 @@ Its dotted name under `curation` is at once the file's path, the name in a profi
     def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result: ...
 
 A row-scoped stage is run a part at a time, so its memory does not grow with the data; it returns both halves. A
-set-scoped stage sees every part as one lazy frame and returns only what it drops; the runner takes those ids out of
+set-scoped stage sees every part as one lazy frame and returns only what it drops or changes; the runner does so to
 each part. Stages know nothing of files, resume or Prefect.
 """
 
@@ -50,14 +50,18 @@ class Context:
 class Result:
     """What a stage makes of its rows.
 
-    `dropped` and `edited` have `row_id`, `reason` and any other columns of the ledger; what is missing is null.
-    `kept` is None in a set-scoped stage: every row that is not dropped goes on as it came.
+    `dropped`, `edited` and `flagged` have `row_id`, `reason` and any other columns of the ledger; what is missing is
+    null. A flag is something to look at in a row that is kept as it is.
+    `kept` is None in a set-scoped stage: every row that is not dropped goes on as it came, but for those in `replaced`,
+    which has `row_id` and the columns that are new.
     `facts` are small figures for the manifest and the report.
     """
 
     dropped: pl.LazyFrame
     kept: pl.LazyFrame | None = None
     edited: pl.LazyFrame | None = None
+    flagged: pl.LazyFrame | None = None
+    replaced: pl.LazyFrame | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

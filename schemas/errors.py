@@ -1,6 +1,7 @@
 """The family of errors a user may meet, each with the exit code that the command line ends with.
 
-Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate failed, 5 an engine failed.
+Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate or a self-measurement failed,
+5 an engine failed.
 A message says what is wrong, where, how many, shows an example, and says what to do next.
 """
 
@@ -49,6 +50,12 @@ class QuarantineError(SievelineError):
 
 class GateError(SievelineError):
     """An expectation on a table failed; the results are kept with the run."""
+
+    exit_code = 4
+
+
+class CanaryError(SievelineError):
+    """A stage found too few of the known cases that it planted beside the data."""
 
     exit_code = 4
 

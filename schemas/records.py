@@ -75,7 +75,8 @@ DECISIONS: Final = pl.Schema(
         "detail": pl.String,
     }
 )
-KINDS: Final = ("dropped", "edited", "quarantined")
+# A row that is edited or flagged is kept.
+KINDS: Final = ("dropped", "edited", "flagged", "quarantined")
 
 # One record a quarantined line or file, beside its row in the ledger.
 QUARANTINE: Final = pl.Schema(
