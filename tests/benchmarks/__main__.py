@@ -10,7 +10,8 @@ from pathlib import Path
 
 def main() -> None:
     """Import each measurement and call its `main`."""
-    names = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if info.name != "__main__"]
+    found = pkgutil.iter_modules([str(Path(__file__).parent)])
+    names = [info.name for info in found if not info.ispkg and info.name != "__main__"]
     wanted = sys.argv[1:] or names
     unknown = set(wanted) - set(names)
     if unknown:
