@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.digest import code_digest
 from curation.stage import Context, Stage, StageConfig, as_decisions, load_stage
-from curation.store import Built, Committed, Store, write_table
+from curation.store import Built, Committed, Store, part_suffix, read_part, scan_parts, write_part, write_table
 from schemas.errors import StoreError
 from schemas.records import DECISIONS
 
@@ -56,16 +56,21 @@ def execute(
     parts: Sequence[Path],
     folder: Path,
     context: Context,
+    *,
+    passing: bool = False,
 ) -> Built:
-    """Run a stage over Parquet parts and write its parts and `decisions.parquet` into a folder."""
+    """Run a stage over parts and write its parts and `decisions.parquet` into a folder.
+
+    `passing` is as in `part_suffix`.
+    """
     run = _execute_set if stage.SCOPE == "set" else _execute_rows
-    return run(stage, _Tally(name, folder), config, parts, context)
+    return run(stage, _Tally(name, folder, passing), config, parts, context)
 
 
 def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
     with context.progress.task(tally.name, len(parts)) as task:
         for part in parts:
-            frame = pl.read_parquet(part)
+            frame = read_part(part)
             result = stage.run(frame.lazy(), config, context)
             if result.kept is None:
                 raise StoreError(f"{tally.name}: a row-scoped stage must return what it keeps")
@@ -78,14 +83,14 @@ def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Seque
 
 
 def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
-    result = stage.run(pl.scan_parquet(list(parts)), config, context)
+    result = stage.run(scan_parts(parts), config, context)
     dropped, edited, flagged, replaced = _collect(result.dropped, result.edited, result.flagged, result.replaced)
     dropped = dropped.drop("prompt_id", strict=False)
     if dropped["row_id"].is_duplicated().any():
         twice = dropped.filter(pl.col("row_id").is_duplicated())["row_id"]
         raise StoreError(f"{tally.name}: {twice.n_unique():,} ids dropped twice (for instance {twice[0]})")
     for part in parts:
-        frame = pl.read_parquet(part)
+        frame = read_part(part)
         gone = frame["row_id"].is_in(dropped["row_id"].implode())
         kept = frame.filter(~gone)
         if replaced is not None:
@@ -111,6 +116,7 @@ class _Tally:
 
     name: str
     folder: Path
+    passing: bool
     parts: int = 0
     rows_in: int = 0
     kept: int = 0
@@ -120,7 +126,7 @@ class _Tally:
 
     def add(self, rows: int, kept: pl.DataFrame, dropped: pl.DataFrame) -> None:
         """Write the kept rows as a part, and note the dropped ones."""
-        write_table(kept, self.folder / f"part-{self.parts:05d}.parquet")
+        write_part(kept, self.folder / f"part-{self.parts:05d}{part_suffix(self.passing)}")
         self.parts += 1
         self.rows_in += rows
         self.kept += kept.height

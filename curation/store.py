@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,9 @@ from schemas.errors import StoreError
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-# Fixed, so that the bytes of a part depend on its rows alone.
-PARQUET = {"compression": "zstd", "compression_level": 3, "row_group_size": 16_384, "statistics": True}
+# Fixed, so that the bytes of a part depend on its rows alone. Level 1 takes 0.6 of the time of level 3 to write for
+# files a quarter larger, and every stage writes what it keeps.
+PARQUET = {"compression": "zstd", "compression_level": 1, "row_group_size": 16_384, "statistics": True}
 
 
 class FileRecord(BaseModel):
@@ -142,6 +143,32 @@ class Store:
 def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame with the store's fixed settings."""
     frame.write_parquet(path, **PARQUET)  # type: ignore[arg-type]
+
+
+def part_suffix(passing: bool) -> str:
+    """How a part's name ends: it is Parquet in the store, and Arrow where it is read once and deleted (`passing`).
+
+    Arrow is written and read in a sixth of the time, in twice the space.
+    """
+    return ".arrow" if passing else ".parquet"
+
+
+def write_part(frame: pl.DataFrame, path: Path) -> None:
+    """Write a part in the form that its name tells."""
+    if path.suffix == ".arrow":
+        frame.write_ipc(path)
+    else:
+        write_table(frame, path)
+
+
+def read_part(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a part of either form."""
+    return (pl.read_ipc if path.suffix == ".arrow" else pl.read_parquet)(path, columns=columns)
+
+
+def scan_parts(paths: Sequence[Path]) -> pl.LazyFrame:
+    """Parts of one form, in order, as one lazy frame."""
+    return pl.scan_ipc(list(paths)) if paths[0].suffix == ".arrow" else pl.scan_parquet(list(paths))
 
 
 def verify(path: Path) -> Manifest:

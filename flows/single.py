@@ -14,11 +14,11 @@ import polars as pl
 from pydantic import ValidationError
 
 from curation.digest import code_digest, sha256_file
-from curation.ingest import ingest
+from curation.ingest import read_into
 from curation.progress import Terminal
 from curation.runner import execute
 from curation.stage import Context, StageConfig, load_stage
-from curation.store import MANIFEST, PARQUET, Committed, Store, write_file, write_table
+from curation.store import MANIFEST, PARQUET, Built, scan_parts, write_file, write_table
 from flows.profiles import name_sources, split_override, stage_config, tell_problems
 from schemas.errors import ProfileError, UsageError
 from schemas.profile import Ingest, Source
@@ -41,12 +41,12 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out) as scratch:
         source = name_sources((Source(path=path),))[0]
-        read = ingest(source, Ingest(), Store(Path(scratch) / "store"), context, keep_ids=True)
-        folder = Path(scratch) / "made"
-        folder.mkdir()
-        built = execute(load_stage(name), name, config, read.parts, folder, context)
-        _gather(folder, read, Path(scratch))
-        _publish(Path(scratch), out, name, config, seed, read, dict(built.counts), dict(built.facts))
+        raw, made = Path(scratch) / "raw", Path(scratch) / "made"
+        read = read_into(source, Ingest(), raw, context)
+        made.mkdir()
+        built = execute(load_stage(name), name, config, _parts(raw), made, context, passing=True)
+        _gather(raw, made, Path(scratch))
+        _publish(Path(scratch), out, name, config, seed, read, built)
     counts = built.counts
     told = f"{name}  {counts['in']:,} -> {counts['kept']:,}  {time.monotonic() - started:.1f} s  -> {out}"
     progress.line(told)
@@ -69,44 +69,34 @@ def _check(out: Path) -> None:
         shutil.rmtree(stale, ignore_errors=True)
 
 
-def _gather(folder: Path, read: Committed, scratch: Path) -> None:
-    """One table of the parts, a part at a time, and one ledger of ingest and stage."""
-    parts = sorted(folder.glob("part-*.parquet"))
-    kept = pl.scan_parquet(parts) if parts else pl.scan_parquet(read.parts).clear()
-    if len(parts) == 1:
-        parts[0].rename(scratch / "kept.parquet")
-    else:
-        kept.sink_parquet(scratch / "kept.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
-    ledger = pl.concat([read.table("decisions"), pl.scan_parquet(folder / "decisions.parquet")]).collect()
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.arrow"))
+
+
+def _gather(raw: Path, made: Path, scratch: Path) -> None:
+    """One table of the parts, streamed, and one ledger of ingest and stage."""
+    kept = scan_parts(_parts(made))
+    kept.sink_parquet(scratch / "kept.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
+    ledger = pl.concat([pl.scan_parquet(folder / "decisions.parquet") for folder in (raw, made)]).collect()
     write_table(ledger, scratch / "decisions.parquet")
 
 
-def _publish(
-    scratch: Path,
-    out: Path,
-    name: str,
-    config: StageConfig,
-    seed: int,
-    read: Committed,
-    counts: dict[str, int],
-    facts: dict[str, Any],
-) -> None:
+def _publish(scratch: Path, out: Path, name: str, config: StageConfig, seed: int, read: Built, built: Built) -> None:
     """Move the tables into place, the manifest last and the old one away first."""
     (out / MANIFEST).unlink(missing_ok=True)
     files = []
     for table in OUTPUTS[:2]:
         (scratch / table).rename(out / table)
         files.append({"name": table, "sha256": sha256_file(out / table), "bytes": (out / table).stat().st_size})
-    ingested = read.manifest.counts
     manifest = {
         "format": 1,
         "stage": name,
         "code": code_digest(load_stage(name).__name__),
         "config": config.model_dump(mode="json"),
         "seed": seed,
-        "inputs": read.manifest.facts.get("files", []),
-        "counts": counts | {"in": ingested["in"], "quarantined": ingested["quarantined"]},
-        "facts": facts,
+        "inputs": read.facts["files"],
+        "counts": {**built.counts, "in": read.counts["in"], "quarantined": read.counts["quarantined"]},
+        "facts": built.facts,
         "files": files,
     }
     write_file(out / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))

@@ -2,6 +2,6 @@
 
 from curation.ingest.files import expand
 from curation.ingest.quarantine import check_quarantine
-from curation.ingest.run import ingest
+from curation.ingest.run import ingest, read_into
 
-__all__ = ["check_quarantine", "expand", "ingest"]
+__all__ = ["check_quarantine", "expand", "ingest", "read_into"]

@@ -12,7 +12,7 @@ from curation.ingest.pieces import REJECTS, Done, Piece
 from curation.ingest.rows import SIDE
 from curation.ingest.settle import Loser, Part, settle
 from curation.stage import as_decisions
-from curation.store import PARQUET, write_table
+from curation.store import PARQUET, part_suffix, read_part, write_part, write_table
 from schemas.records import DECISIONS, QUARANTINE, ROWS
 
 
@@ -23,8 +23,9 @@ class Assembly:
     so that a thousand small files do not make a thousand parts.
     """
 
-    def __init__(self, folder: Path, part_rows: int) -> None:
+    def __init__(self, folder: Path, part_rows: int, passing: bool) -> None:
         self.folder = folder
+        self.suffix = part_suffix(passing)
         self.scratch = folder / ".scratch"
         self.scratch.mkdir()
         self.part_rows = part_rows
@@ -45,7 +46,7 @@ class Assembly:
             self._flush(1)
         for piece in pieces:
             part = self._next([(file, piece.rows)])
-            (self.scratch / f"{piece.name}.parquet").rename(part.path)
+            (self.scratch / f"{piece.name}{self.suffix}").rename(part.path)
             (self.scratch / f"{piece.name}.side.arrow").rename(part.side)
 
     def refuse(self, table: pl.DataFrame) -> None:
@@ -58,7 +59,7 @@ class Assembly:
         """Write what is still held, and take out rows whose id belongs to another."""
         self._flush(1)
         if not self.parts:
-            write_table(pl.DataFrame(schema=ROWS), self.folder / "part-00000.parquet")
+            write_part(pl.DataFrame(schema=ROWS), self.folder / f"part-00000{self.suffix}")
         return settle(self.parts, keep_ids)
 
     def close(self) -> None:
@@ -72,9 +73,9 @@ class Assembly:
         shutil.rmtree(self.scratch)
 
     def _hold(self, file: int, piece: Piece) -> None:
-        rows = self.scratch / f"{piece.name}.parquet"
+        rows = self.scratch / f"{piece.name}{self.suffix}"
         side = self.scratch / f"{piece.name}.side.arrow"
-        self._rows.append(pl.read_parquet(rows))
+        self._rows.append(read_part(rows))
         self._sides.append(pl.read_ipc(side).with_columns(pl.lit(file, pl.UInt32).alias("file")))
         self._held += piece.rows
         rows.unlink()
@@ -88,14 +89,14 @@ class Assembly:
             rows, sides = pl.concat(self._rows, rechunk=True), pl.concat(self._sides, rechunk=True)
             side = sides.head(self.part_rows)
             part = self._next(list(side.group_by("file", maintain_order=True).len().iter_rows()))
-            write_table(rows.head(self.part_rows), part.path)
+            write_part(rows.head(self.part_rows), part.path)
             side.select(SIDE.names()).write_ipc(part.side)
             self._rows, self._sides = [rows.slice(self.part_rows)], [sides.slice(self.part_rows)]
             self._held = self._rows[0].height
 
     def _next(self, files: list[tuple[int, int]]) -> Part:
         name = f"part-{len(self.parts):05d}"
-        self.parts.append(Part(self.folder / f"{name}.parquet", self.scratch / f"{name}.side.arrow", files))
+        self.parts.append(Part(self.folder / f"{name}{self.suffix}", self.scratch / f"{name}.side.arrow", files))
         return self.parts[-1]
 
 

@@ -14,7 +14,7 @@ from curation.ingest.read import Input, batches
 from curation.ingest.reject import Reject, WholeFile
 from curation.ingest.rows import SIDE, Made, Maker
 from curation.ingest.shapes import Shape
-from curation.store import write_table
+from curation.store import part_suffix, write_part
 from schemas.records import QUARANTINE, ROWS
 
 # A quarantined record: the quarantine's own columns, and what the ledger says beside them.
@@ -66,7 +66,7 @@ class Origin(BaseModel):
 class Job(BaseModel):
     """What is to be read, as what, and where the pieces go: files in `folder` whose names begin with `tag`.
 
-    `size` is how many bytes on disk that is; it is for the progress alone.
+    `size` is how many bytes on disk that is; it is for the progress alone. `passing` is as in `part_suffix`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,12 +76,13 @@ class Job(BaseModel):
     origin: Origin
     part_rows: int
     limit: int | None = None
+    passing: bool = False
     folder: Path
     tag: str
 
 
 class Piece(BaseModel):
-    """Rows on disk: `<name>.parquet` in the form of ROWS, `<name>.side.arrow` with the columns of SIDE."""
+    """Rows on disk: `<name>.parquet` or `.arrow` in the form of ROWS, `<name>.side.arrow` with the columns of SIDE."""
 
     name: str
     rows: int
@@ -181,7 +182,7 @@ class _Writer:
             part = held.slice(start, size)
             start += part.height
             name = f"{self.job.tag}-{len(self.done.pieces):05d}"
-            write_table(part.select(ROWS.names()), self.job.folder / f"{name}.parquet")
+            write_part(part.select(ROWS.names()), self.job.folder / f"{name}{part_suffix(self.job.passing)}")
             part.select(SIDE.names()).write_ipc(self.job.folder / f"{name}.side.arrow")
             self.done.pieces.append(Piece(name=name, rows=part.height))
         self.frames = [held.slice(start)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import Final
 from curation.ingest.pieces import Done, Job, run_job
 from schemas.errors import SievelineError, UsageError
 
-# A range a job. At 500 to 1,000 bytes a row it is about one part of 50,000 rows.
-RANGE: Final = 32 << 20
+# A range a job, and a part: some 20,000 rows of 500 to 1,000 bytes.
+RANGE: Final = 16 << 20
 _READ: Final = 1 << 20
 WORKERS: Final = "SIEVELINE_WORKERS"
 
@@ -65,17 +65,19 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
         return
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(count))
-        idle: SimpleQueue[_Worker] = SimpleQueue()
-        for _ in range(count):
-            idle.put(stack.enter_context(closing(_Worker(max(1, (os.cpu_count() or 1) // count)))))
+        # This process is one of them, and at work while the others start.
+        idle: SimpleQueue[Callable[[Job], Done]] = SimpleQueue()
+        idle.put(run_job)
+        for _ in range(count - 1):
+            idle.put(stack.enter_context(closing(_Worker(max(1, (os.cpu_count() or 1) // count)))).send)
         stack.callback(threads.shutdown, wait=False, cancel_futures=True)
 
         def send(job: Job) -> Done:
-            worker = idle.get()
+            run = idle.get()
             try:
-                return worker.send(job)
+                return run(job)
             finally:
-                idle.put(worker)
+                idle.put(run)
 
         yield from threads.map(send, jobs)
 

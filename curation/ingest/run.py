@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,51 +26,82 @@ from schemas.profile import Ingest, Source
 
 STAGE = "ingest"
 # Below this many bytes, reading takes less time than starting a process (about a second).
-_POOL_FROM = 96 << 20
+_POOL_FROM = 48 << 20
 
 
-def ingest(source: Source, settings: Ingest, store: Store, context: Context, *, keep_ids: bool = False) -> Committed:
+def ingest(source: Source, settings: Ingest, store: Store, context: Context) -> Committed:
     """Read a source into rows and commit them, or return what is already there.
 
     The folder has parts of ROWS, `decisions.parquet` and `quarantine.parquet`. Counts and facts are a file's and the
     source's: `in` = `kept` + `quarantined`; a file refused as a whole counts as one record. A row's id is
     `<source>:<position>`, or `<source>/<file>:<position>` where there are several files, the position being the line
-    in JSONL and the number of the record elsewhere; with `keep_ids` it is the record's own id where it has one.
+    in JSONL and the number of the record elsewhere.
 
     Raises UsageError where the path means nothing or the shape of a file is unknown.
     """
     started = time.monotonic()
-    name = source.name or default_name(source.path)
-    found = Listing(hub.fetch(source.path), []) if source.path.startswith(hub.SCHEME) else listing(source.path)
-    files = take_stock(found.files, name, keep_ids)
-
-    def build(folder: Path) -> Built:
-        survey(files, source.columns, settings)
-        for line in _told(name, files, found.ignored):
-            context.progress.line(line)
-        return _Build(files, settings, source.limit, folder).run(f"{STAGE} {name}", found.ignored, context)
-
+    reading = _Reading(source, settings, context)
     while True:
         try:
-            done = store.commit(STAGE, _recipe(source, name, settings, files, keep_ids), build)
+            done = store.commit(STAGE, reading.recipe(), reading.into)
             break
         except Unsteady as unsteady:
-            files[unsteady.number].refused = unsteady.verdict
+            reading.refuse(unsteady)
     done = replace(done, seconds=time.monotonic() - started)
-    context.progress.line(log_line(f"{STAGE} {name}", done))
+    context.progress.line(log_line(f"{STAGE} {reading.name}", done))
     return done
 
 
-def _recipe(source: Source, name: str, settings: Ingest, files: Sequence[SourceFile], keep_ids: bool) -> dict[str, Any]:
-    """All that shapes the rows; of the path, only what is in the files."""
-    return {
-        "stage": STAGE,
-        "code": code_digest("curation.ingest"),
-        "source": {"name": name, "columns": source.columns.model_dump(mode="json"), "limit": source.limit},
-        "settings": settings.model_dump(mode="json", exclude={"quarantine_limit"}),
-        "files": [file.identity() for file in files],
-        "keep_ids": keep_ids,
-    }
+def read_into(source: Source, settings: Ingest, folder: Path, context: Context) -> Built:
+    """Read a source into `folder` as `ingest` does, for one process to use at once: nothing is compressed or synced.
+
+    A row's id is the record's own where it has one. Raises as `ingest` does.
+    """
+    reading = _Reading(source, settings, context, passing=True)
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            return reading.into(folder)
+        except Unsteady as unsteady:
+            shutil.rmtree(folder)
+            reading.refuse(unsteady)
+
+
+class _Reading:
+    """A source about to be read: its files, hashed. With `passing`, records keep their own ids."""
+
+    def __init__(self, source: Source, settings: Ingest, context: Context, passing: bool = False) -> None:
+        self.source, self.settings, self.context, self.passing = source, settings, context, passing
+        self.name = source.name or default_name(source.path)
+        hub_set = source.path.startswith(hub.SCHEME)
+        self.found = Listing(hub.fetch(source.path), []) if hub_set else listing(source.path)
+        self.files = take_stock(self.found.files, self.name, passing)
+
+    def into(self, folder: Path) -> Built:
+        """Read everything into a folder. Raises Unsteady where a file changes under way."""
+        survey(self.files, self.source.columns, self.settings)
+        for line in _told(self.name, self.files, self.found.ignored):
+            self.context.progress.line(line)
+        build = _Build(self.files, self.settings, self.source.limit, folder, self.passing)
+        return build.run(f"{STAGE} {self.name}", self.found.ignored, self.context)
+
+    def refuse(self, unsteady: Unsteady) -> None:
+        """Go on without a file."""
+        self.files[unsteady.number].refused = unsteady.verdict
+
+    def recipe(self) -> dict[str, Any]:
+        """All that shapes the rows; of the path, only what is in the files."""
+        return {
+            "stage": STAGE,
+            "code": code_digest("curation.ingest"),
+            "source": {
+                "name": self.name,
+                "columns": self.source.columns.model_dump(mode="json"),
+                "limit": self.source.limit,
+            },
+            "settings": self.settings.model_dump(mode="json", exclude={"quarantine_limit"}),
+            "files": [file.identity() for file in self.files],
+        }
 
 
 def _told(name: str, files: Sequence[SourceFile], ignored: Sequence[str]) -> Iterator[str]:
@@ -102,11 +134,14 @@ class _Tally:
 class _Build:
     """One run over the files of a source."""
 
-    def __init__(self, files: Sequence[SourceFile], settings: Ingest, limit: int | None, folder: Path) -> None:
+    def __init__(
+        self, files: Sequence[SourceFile], settings: Ingest, limit: int | None, folder: Path, passing: bool
+    ) -> None:
         self.files = files
         self.settings = settings
         self.limit = limit
-        self.assembly = Assembly(folder, settings.part_rows)
+        self.passing = passing
+        self.assembly = Assembly(folder, settings.part_rows, passing)
         self.tallies = [_Tally(warnings=list(file.warnings)) for file in files]
 
     def run(self, name: str, ignored: list[str], context: Context) -> Built:
@@ -145,6 +180,7 @@ class _Build:
                 shape=file.shape,
                 origin=file.origin,
                 part_rows=self.settings.part_rows,
+                passing=self.passing,
                 folder=self.assembly.scratch,
                 tag=f"{number:05d}-{at:05d}",
             )

@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 
 from curation.ingest.reject import Reject, excerpt
-from curation.store import write_table
+from curation.store import read_part, write_part
 from schemas.records import canonical_json
 
 
@@ -79,7 +79,7 @@ def _claimed(parts: Sequence[Part], keep_ids: bool) -> pl.DataFrame:
 
 def _ids(part: Part, keep_ids: bool) -> pl.Series:
     if keep_ids:
-        return pl.read_parquet(part.path, columns=["row_id"])["row_id"]
+        return read_part(part.path, columns=["row_id"])["row_id"]
     return pl.read_ipc(part.side, columns=["own_id"])["own_id"]
 
 
@@ -88,7 +88,7 @@ def _judge(
 ) -> list[Loser]:
     """Compare the claimants in one part with the first of their id, which `first` remembers by a digest."""
     at = claims["at"]
-    rows = pl.read_parquet(part.path, columns=["row_id", "messages", "metadata"])[at]
+    rows = read_part(part.path, columns=["row_id", "messages", "metadata"])[at]
     places = pl.read_ipc(part.side, columns=["position", "line", "offset"])[at]
     ids, files = _ids(part, keep_ids)[at], part.owners()[at]
     lost = []
@@ -119,8 +119,8 @@ def _take_out(part: Part, at: Sequence[int]) -> None:
     owners = part.owners().to_frame("file").filter(keep)
     part.files = [(file, rows) for file, rows in owners.group_by("file", maintain_order=True).len().iter_rows()]
     # Beside and then over the old ones, which may be mapped into memory while they are read.
-    rows, side = part.side.with_suffix(".rows"), part.side.with_suffix(".new")
-    write_table(pl.read_parquet(part.path).filter(keep), rows)
+    rows, side = part.side.with_suffix(f".rows{part.path.suffix}"), part.side.with_suffix(".new")
+    write_part(read_part(part.path).filter(keep), rows)
     pl.read_ipc(part.side).filter(keep).write_ipc(side)
     rows.replace(part.path)
     side.replace(part.side)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import chain
 from types import NoneType
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from curation.ingest.reject import Bad
@@ -37,6 +37,8 @@ _NUMBERS: Final = frozenset({int, float})
 _NESTED: Final = frozenset({dict, list})
 _NUL: Final = re.compile(rb"\\u0000")
 _SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
+_QUOTE, _COLON, _BACKSLASH, _BLANK = map(ord, '":\\ ')
+_UNSURE: Final = ("\\", ":", " ")
 _BOM: Final = b"\xef\xbb\xbf"
 BLANK: Final = object()
 
@@ -63,22 +65,38 @@ def load(lines: list[bytes], data: bytes) -> tuple[list[Any], int]:
     keys = None if _NUL.search(data) or _has_spaced_colon(data) else _keys(records)
     if keys is None:
         return [_checked(line, value) for line, value in zip(lines, values, strict=True)], blank
-    # Each key is followed by its colon, so with no space between them the pairs `":` of a line are at least as many as
-    # the keys written, and those at least as many as the keys parsed. Where the first and the last number are equal, no
-    # key was written twice. A text that begins with a colon, or has one after a quote, makes the first number larger.
+    # Where as many keys were written as were parsed, none was written twice.
+    if _keys_written(data) == sum(keys):
+        return values, blank
     expected = iter(keys)
     settled = (
-        type(v) is not dict or line.count(b'":') == next(expected) for line, v in zip(lines, values, strict=True)
+        type(v) is not dict or _keys_written(line) == next(expected) for line, v in zip(lines, values, strict=True)
     )
     return [v if sure else _checked(line, v) for line, v, sure in zip(lines, values, settled, strict=True)], blank
 
 
+def _keys_written(data: bytes) -> int:
+    """How many keys lines of JSON have, or more; exact for almost all.
+
+    Each key is followed by its colon, with no space between them here. A quote and a colon within a text are preceded
+    by a backslash, and those that begin one by the colon of its key; no key ends in such a character (`_UNSURE`).
+    """
+    characters = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(characters[:-1] == _QUOTE)
+    quotes = quotes[characters[quotes + 1] == _COLON]
+    # A line begins with a brace, so there is a character before every quote.
+    before = characters[quotes - 1]
+    inside = (before == _BACKSLASH) | (before == _COLON) | (before == _BLANK)
+    return len(quotes) - int(inside.sum())
+
+
 def _keys(records: list[dict[str, Any]]) -> list[int] | None:
     """The number of keys in each record, all levels together; None where a key or a value needs a second look."""
-    for names in set(map(tuple, records)):
-        if len(names) > MAX_KEYS or any(len(name) > MAX_KEY or name.endswith("\\") for name in names):
+    sets_of_keys = set(map(tuple, records))
+    for names in sets_of_keys:
+        if len(names) > MAX_KEYS or any(len(name) > MAX_KEY or name.endswith(_UNSURE) for name in names):
             return None
-    if _PLAIN.issuperset(map(type, chain.from_iterable(map(dict.values, records)))):
+    if len(sets_of_keys) == 1 and all(map(_is_exact, zip(*map(dict.values, records), strict=True))):
         return list(map(len, records))
     counts = []
     try:
@@ -93,6 +111,14 @@ def _keys(records: list[dict[str, Any]]) -> list[int] | None:
     except (Bad, _Look):
         return None
     return counts
+
+
+def _is_exact(column: Sequence[Any]) -> bool:
+    """Whether values need no look at how they were written: texts, booleans, nulls and integers of 64 bits."""
+    types = set(map(type, column))
+    if types == {int}:
+        return min(column) >= INT_MIN and max(column) <= INT_MAX
+    return types <= _PLAIN
 
 
 def _has_spaced_colon(data: bytes) -> bool:
@@ -140,7 +166,7 @@ def _checked_keys(item: dict[str, Any], literal: bool) -> int:
             raise Bad("key_too_long", f"a key of {len(key):,} characters, more than {MAX_KEY:,}")
         if "\0" in key:
             raise Bad("nul_character", "a key holds U+0000")
-        if literal and key.endswith("\\"):
+        if literal and key.endswith(_UNSURE):
             raise _Look
     return len(item)
 
@@ -162,8 +188,7 @@ def _checked(line: bytes, value: Any) -> Any:
     try:
         try:
             count = check_tree(value, literal=True)
-            # An escaped quote before a colon is inside a text, as no key ends with a backslash here.
-            if _has_spaced_colon(line) or line.count(b'":') - line.count(b'\\":') != count:
+            if _has_spaced_colon(line) or _keys_written(line) != count:
                 raise _Look
         except _Look:
             check_tree(value)

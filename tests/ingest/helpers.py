@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curation.ingest import ingest
+from curation.ingest import ingest, read_into
 from curation.stage import Context
-from curation.store import Committed, Store
+from curation.store import Built, Committed, Store, read_part, write_part
 from schemas.profile import Ingest, Source
 from schemas.records import DECISIONS, QUARANTINE, ROWS
 
@@ -34,11 +35,22 @@ def run(path: Path | str, tmp_path: Path, *, keep_ids: bool = False, context: Co
     """Ingest a path with small limits; every keyword that is a setting goes to Ingest, the rest to Source."""
     settings = Ingest(**{key: source.pop(key) for key in list(source) if key in Ingest.model_fields})
     source = {"name": "s"} | source
-    done = ingest(
-        Source(path=str(path), **source), settings, Store(tmp_path / "store"), context or Context(), keep_ids=keep_ids
-    )
+    given, store, context = Source(path=str(path), **source), Store(tmp_path / "store"), context or Context()
+    if keep_ids:
+        done = store.commit("own", {"run": uuid.uuid4().hex}, lambda folder: _own(given, settings, folder, context))
+    else:
+        done = ingest(given, settings, store, context)
     check(done)
     return done
+
+
+def _own(source: Source, settings: Ingest, folder: Path, context: Context) -> Built:
+    """Read with the records' own ids, and bring the parts into the form of the store."""
+    built = read_into(source, settings, folder, context)
+    for part in folder.glob("part-*.arrow"):
+        write_part(read_part(part), part.with_suffix(".parquet"))
+        part.unlink()
+    return built
 
 
 def read(data: bytes, tmp_path: Path, name: str = "raw.jsonl", **source: Any) -> Committed:

@@ -179,7 +179,7 @@ def test_a_second_run_reads_nothing_and_another_setting_makes_another_result(tmp
     assert run(path, tmp_path, quarantine_limit=0.5, licence="MIT").reused
     moved = put(tmp_path / "elsewhere", "raw.jsonl", GOOD)
     assert run(moved, tmp_path).path == first.path
-    for other in ({"name": "t"}, {"limit": 1}, {"part_rows": 1}, {"columns": {"ignore": ["x"]}}, {"keep_ids": True}):
+    for other in ({"name": "t"}, {"limit": 1}, {"part_rows": 1}, {"columns": {"ignore": ["x"]}}):
         assert run(path, tmp_path, **other).path != first.path
     put(tmp_path, "raw.jsonl", GOOD + GOOD)
     assert run(path, tmp_path).path != first.path
