@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.digest import code_digest
 from curation.stage import Context, Stage, StageConfig, as_decisions, load_stage
-from curation.store import Built, Committed, Store, part_suffix, read_part, scan_parts, write_part, write_table
+from curation.store import PARQUET, Built, Committed, Store, read_part, scan_parts, write_part, write_table
 from schemas.errors import StoreError
 from schemas.records import DECISIONS
 
@@ -57,14 +57,11 @@ def execute(
     folder: Path,
     context: Context,
     *,
-    passing: bool = False,
+    one_file: bool = False,
 ) -> Built:
-    """Run a stage over parts and write its parts and `decisions.parquet` into a folder.
-
-    `passing` is as in `part_suffix`.
-    """
+    """Run a stage over parts and write into a folder its own parts, or `kept.parquet`, and `decisions.parquet`."""
     run = _execute_set if stage.SCOPE == "set" else _execute_rows
-    return run(stage, _Tally(name, folder, passing), config, parts, context)
+    return run(stage, (_OneFile if one_file else _Tally)(name, folder), config, parts, context)
 
 
 def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
@@ -89,14 +86,7 @@ def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequen
     if dropped["row_id"].is_duplicated().any():
         twice = dropped.filter(pl.col("row_id").is_duplicated())["row_id"]
         raise StoreError(f"{tally.name}: {twice.n_unique():,} ids dropped twice (for instance {twice[0]})")
-    for part in parts:
-        frame = read_part(part)
-        gone = frame["row_id"].is_in(dropped["row_id"].implode())
-        kept = frame.filter(~gone)
-        if replaced is not None:
-            kept = kept.update(replaced, on="row_id", how="left", maintain_order="left")
-        mine = frame.filter(gone).select("row_id", "prompt_id")
-        tally.add(frame.height, kept, mine.join(dropped, on="row_id", how="left", maintain_order="left"))
+    tally.rest(parts, dropped, replaced)
     if tally.dropped != dropped.height:
         raise StoreError(f"{tally.name}: dropped {dropped.height} ids, of which {tally.dropped} are rows of its input")
     tally.remark(edited, flagged)
@@ -116,20 +106,34 @@ class _Tally:
 
     name: str
     folder: Path
-    passing: bool
-    parts: int = 0
+    parts: list[Path] = field(default_factory=list)
     rows_in: int = 0
     kept: int = 0
     dropped: int = 0
     ledger: list[pl.DataFrame] = field(default_factory=list)
     facts: list[Mapping[str, Any]] = field(default_factory=list)
+    suffix = ".parquet"
 
     def add(self, rows: int, kept: pl.DataFrame, dropped: pl.DataFrame) -> None:
         """Write the kept rows as a part, and note the dropped ones."""
-        write_part(kept, self.folder / f"part-{self.parts:05d}{part_suffix(self.passing)}")
-        self.parts += 1
+        self.parts.append(self.folder / f"part-{len(self.parts):05d}{self.suffix}")
+        write_part(kept, self.parts[-1])
+        self.note(rows, dropped)
+
+    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: pl.DataFrame | None) -> None:
+        """Write the rows of some parts that are not dropped, with the columns that are replaced; note the dropped."""
+        gone = pl.col("row_id").is_in(dropped["row_id"].implode())
+        for part in parts:
+            frame = read_part(part)
+            kept = frame.filter(~gone)
+            if replaced is not None:
+                kept = kept.update(replaced, on="row_id", how="left", maintain_order="left")
+            self.add(frame.height, kept, _with_prompt_ids(frame.filter(gone), dropped))
+
+    def note(self, rows: int, dropped: pl.DataFrame) -> None:
+        """Add up."""
         self.rows_in += rows
-        self.kept += kept.height
+        self.kept += rows - dropped.height
         self.dropped += dropped.height
         self.ledger.append(as_decisions(dropped, self.name, "dropped"))
 
@@ -140,12 +144,41 @@ class _Tally:
                 self.ledger.append(as_decisions(frame, self.name, kind))
 
     def close(self) -> Built:
-        """Write the ledger and add up."""
+        """Write the ledger."""
         ledger = pl.concat(self.ledger) if self.ledger else pl.DataFrame(schema=DECISIONS)
         write_table(ledger, self.folder / "decisions.parquet")
         counts = {"in": self.rows_in, "kept": self.kept, "dropped": self.dropped, "quarantined": 0}
         remarks = {kind: int((ledger["kind"] == kind).sum()) for kind in ("edited", "flagged")}
         return Built(counts, merge_facts(self.facts) | remarks)
+
+
+class _OneFile(_Tally):
+    """Writes one file of all that is kept. Where a stage only drops rows, they are streamed into it from the input."""
+
+    suffix = ".arrow"
+    plan: pl.LazyFrame | None = None
+
+    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: pl.DataFrame | None) -> None:
+        if replaced is not None:
+            super().rest(parts, dropped, replaced)
+            return
+        rows = scan_parts(parts)
+        gone = pl.col("row_id").is_in(dropped["row_id"].implode())
+        self.plan = rows.filter(~gone)
+        mine, count = pl.collect_all([rows.filter(gone).select("row_id", "prompt_id"), rows.select(pl.len())])
+        self.note(count.item(), _with_prompt_ids(mine, dropped))
+
+    def close(self) -> Built:
+        plan = scan_parts(self.parts) if self.plan is None else self.plan
+        plan.sink_parquet(self.folder / "kept.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
+        for part in self.parts:
+            part.unlink()
+        return super().close()
+
+
+def _with_prompt_ids(rows: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:
+    """The ledger's columns of rows that are dropped, in the order of the rows."""
+    return rows.select("row_id", "prompt_id").join(dropped, on="row_id", how="left", maintain_order="left")
 
 
 def conserve(

@@ -10,6 +10,9 @@ Its dotted name under `curation` is at once the file's path, the name in a profi
 A row-scoped stage is run a part at a time, so its memory does not grow with the data; it returns both halves. A
 set-scoped stage sees every part as one lazy frame and returns only what it drops or changes; the runner does so to
 each part. Stages know nothing of files, resume or Prefect.
+
+A stage may also have `prepare(config)`, which loads what it needs, and `fingerprint(config, context)`: digests of what
+it reads besides its rows.
 """
 
 from __future__ import annotations

@@ -188,6 +188,12 @@ def verify(path: Path) -> Manifest:
     return manifest
 
 
+def sync_file(path: Path) -> None:
+    """Flush a file's content to disk."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def sync_folder(path: Path) -> None:
     """Flush a folder's own entries to disk, so that a rename in it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -212,8 +218,7 @@ def write_file(path: Path, data: bytes) -> None:
 def _seal(folder: Path, stage: str, key: str, recipe: Mapping[str, Any], built: Built) -> Manifest:
     files = []
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"):
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+        sync_file(file)
         rows = pl.scan_parquet(file).select(pl.len()).collect().item() if file.suffix == ".parquet" else None
         name = file.relative_to(folder).as_posix()
         files.append(FileRecord(name=name, bytes=file.stat().st_size, sha256=sha256_file(file), rows=rows))

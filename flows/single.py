@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from curation.digest import code_digest, sha256_file
 from curation.ingest import read_into
 from curation.progress import Terminal
 from curation.runner import execute
-from curation.stage import Context, StageConfig, load_stage
-from curation.store import MANIFEST, PARQUET, Built, scan_parts, write_file, write_table
+from curation.stage import Context, Stage, StageConfig, load_stage
+from curation.store import MANIFEST, Built, sync_file, write_file, write_table
 from flows.profiles import name_sources, split_override, stage_config, tell_problems
 from schemas.errors import ProfileError, UsageError
 from schemas.profile import Ingest, Source
@@ -32,7 +34,7 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
     The input's own `id` is the row_id where it has one. Quarantined lines are in decisions.parquet too.
     Raises UsageError for an unknown stage or an unusable folder, ProfileError for a bad setting.
     """
-    load_stage(name)
+    stage = load_stage(name)
     config = _config(name, dict(split_override(override) for override in overrides))
     _check(out)
     progress = Terminal()
@@ -42,14 +44,29 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out) as scratch:
         source = name_sources((Source(path=path),))[0]
         raw, made = Path(scratch) / "raw", Path(scratch) / "made"
-        read = read_into(source, Ingest(), raw, context)
+        with _preparing(stage, config):
+            read = read_into(source, Ingest(), raw, context)
         made.mkdir()
-        built = execute(load_stage(name), name, config, _parts(raw), made, context, passing=True)
-        _gather(raw, made, Path(scratch))
-        _publish(Path(scratch), out, name, config, seed, read, built)
+        parts = sorted(raw.glob("part-*.arrow"))
+        built = execute(stage, name, config, parts, made, context, one_file=True)
+        ledger = pl.concat([pl.scan_parquet(folder / "decisions.parquet") for folder in (raw, made)]).collect()
+        write_table(ledger, made / "decisions.parquet")
+        _publish(made, out, name, config, seed, read, built)
     counts = built.counts
     told = f"{name}  {counts['in']:,} -> {counts['kept']:,}  {time.monotonic() - started:.1f} s  -> {out}"
     progress.line(told)
+
+
+@contextmanager
+def _preparing(stage: Stage, config: StageConfig) -> Iterator[None]:
+    """Let a stage load what it needs (its optional `prepare`) while other processes read the input."""
+    prepare = getattr(stage, "prepare", None)
+    thread = threading.Thread(target=prepare, args=(config,), daemon=True) if prepare else None
+    if thread:
+        thread.start()
+    yield
+    if thread:
+        thread.join()
 
 
 def _config(name: str, options: dict[str, Any]) -> StageConfig:
@@ -69,24 +86,13 @@ def _check(out: Path) -> None:
         shutil.rmtree(stale, ignore_errors=True)
 
 
-def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.arrow"))
-
-
-def _gather(raw: Path, made: Path, scratch: Path) -> None:
-    """One table of the parts, streamed, and one ledger of ingest and stage."""
-    kept = scan_parts(_parts(made))
-    kept.sink_parquet(scratch / "kept.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
-    ledger = pl.concat([pl.scan_parquet(folder / "decisions.parquet") for folder in (raw, made)]).collect()
-    write_table(ledger, scratch / "decisions.parquet")
-
-
-def _publish(scratch: Path, out: Path, name: str, config: StageConfig, seed: int, read: Built, built: Built) -> None:
+def _publish(made: Path, out: Path, name: str, config: StageConfig, seed: int, read: Built, built: Built) -> None:
     """Move the tables into place, the manifest last and the old one away first."""
     (out / MANIFEST).unlink(missing_ok=True)
     files = []
     for table in OUTPUTS[:2]:
-        (scratch / table).rename(out / table)
+        sync_file(made / table)
+        (made / table).rename(out / table)
         files.append({"name": table, "sha256": sha256_file(out / table), "bytes": (out / table).stat().st_size})
     manifest = {
         "format": 1,

@@ -48,6 +48,14 @@ class Config(StageConfig):
         return self
 
 
+def prepare(config: Config) -> None:
+    """Load the kernels and the table of characters, which takes most of a second."""
+    from curation.dedup import clusters, sketches  # noqa: F401 - loads their kernels
+    from curation.dedup.codepoints import table
+
+    table(config.hangul_characters)
+
+
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     """Reason: near_duplicate; value: Jaccard similarity of shingle sets, from `threshold` to 1."""
     # Imported here: numba takes half a second, which reading a profile should not cost.
