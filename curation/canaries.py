@@ -25,6 +25,7 @@ _WORDS = (30, 120)
 # Of fewer words, two random orders are soon alike.
 _FEW_WORDS = 100
 _SAMPLE = 1_000
+_UNSEGMENTED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 
 
 class Canary(NamedTuple):
@@ -68,13 +69,17 @@ def in_sample(total: int, seed: int) -> pl.Expr:
     return pl.col("row_id").hash(seed) <= min(limit, limit * _SAMPLE // max(total, 1))
 
 
-def scrambled(texts: pl.Series, count: int, seed: int) -> list[str]:
+def scrambled(texts: pl.Series, count: int, seed: int, *, characters: bool = False) -> list[str]:
     """`count` texts of 30 to 120 words, each word drawn from `texts`; none where there are no words to draw from.
 
     The words, their lengths and scripts are the data's own, and their order is nobody's, so that no text is alike to a
-    row. Which are drawn depends on the set of texts and the seed, not on their order. `texts` is best a sample.
+    row. In scripts without spaces between words a character is a word; with `characters` in Hangul too. Which are drawn
+    depends on the set of texts and the seed, not on their order. `texts` is best a sample.
     """
-    words = texts.drop_nulls().str.extract_all(r"[\p{L}\p{N}]+").explode().drop_nulls().unique().sort().to_list()
+    alone = _UNSEGMENTED + (r"\p{Hangul}" if characters else "")
+    pattern = rf"[{alone}]|[\p{{L}}\p{{N}}--[{alone}]]+"
+    found = texts.drop_nulls().str.extract_all(pattern).explode().drop_nulls().unique().sort()
+    words = found.filter(found.str.normalize("NFKC") == found).to_list()
     if len(words) < _FEW_WORDS:
         return []
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret

@@ -5,6 +5,10 @@ five characters. A text of fewer is one shingle. Bands are solved from the recal
 pair counts that is not verified on the whole sets. Verified pairs make clusters by union-find; of each the best score
 survives, else the longest text, else the lowest row_id.
 
+Shingles that half a percent of all texts hold (`common`; a tool's preamble, a template) are left out, so that rows are
+compared by what is their own. On 7,673 tool calls with 44 preambles plain similarity from .7 on drops 68 %; this way
+it is the few percent whose request is the same.
+
 In the ledger `kept_id` is the survivor and `value` the similarity to it. A row that is alike to the survivor only
 through others has as `value` the similarity to the nearest row it is linked to, and in `detail` that row's id and the
 similarity to the survivor.
@@ -16,14 +20,20 @@ without text in the compared part is kept and not compared.
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 from pydantic import Field, model_validator
 
+from curation import canaries
 from curation.dedup import lsh, survivors
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf, text_of
+
+if TYPE_CHECKING:
+    from curation.dedup.sketches import Sketch, Sketcher
 
 SCOPE = "set"
 
@@ -39,6 +49,12 @@ class Config(StageConfig):
     char_ngram: int = Field(default=5, ge=1, le=64, description="characters to a shingle, in scripts without spaces")
     hangul_characters: bool = Field(default=False, description="shingle Hangul by characters, blind to its spacing")
     recall: float = Field(default=0.999, gt=0.0, lt=1.0, description="of pairs at the threshold; higher above it")
+    common: float = Field(
+        default=0.005,
+        gt=0.0,
+        le=1.0,
+        description="share of texts from which on a shingle is left out; 1 leaves none out",
+    )
     num_perm: int = Field(default=128, ge=1, le=4096, description="most permutations to use")
     score_column: str | None = Field(default=None, description="the highest of a cluster survives")
 
@@ -50,46 +66,77 @@ class Config(StageConfig):
 
 def prepare(config: Config) -> None:
     """Load the kernels and the table of characters, which takes most of a second."""
-    from curation.dedup import clusters, sketches  # noqa: F401 - loads their kernels
+    from curation.dedup import boilerplate, clusters  # noqa: F401 - loads all kernels
     from curation.dedup.codepoints import table
 
     table(config.hangul_characters)
 
 
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
-    """Reason: near_duplicate; value: Jaccard similarity of shingle sets, from `threshold` to 1."""
+    """Reason: near_duplicate; value: Jaccard similarity of shingle sets, from `threshold` to 1.
+
+    Raises CanaryError where too few of the copies planted beside the data are found.
+    """
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup import clusters
+    from curation.dedup import planted
     from curation.dedup.sketches import Sketcher
     from curation.dedup.texts import map_batches
 
     bands = lsh.solve(config.threshold, config.recall, config.num_perm)
     sketcher = Sketcher(config.ngram, config.char_ngram, config.hangul_characters, bands, context.seed)
     score = survivors.score(rows, config.score_column, "dedup.minhash")
+    sampled = canaries.in_sample(rows.select(pl.len()).collect().item(), context.seed).alias("sampled")
     with context.progress.task("dedup.minhash") as task:
-        texts = rows.select("row_id", score, text_of(config.compare).alias("text"))
+        texts = rows.select("row_id", score, sampled, text_of(config.compare).alias("text"))
         sketches = map_batches(texts, sketcher, task)
     if not sketches:
         return Result(dropped=pl.LazyFrame(schema={"row_id": pl.String}))
+    facts: dict[str, Any] = _without_boilerplate(sketches, sketcher, config.common) if config.common < 1 else {}
+    copies = planted.copies(pl.concat([sketch.sample for sketch in sketches]), config, context.seed)
+    judged, found = _judge([*sketches, sketcher(copies)] if copies.height else sketches, config)
+    judged, results = planted.take_out(judged, copies, bands.recall(config.threshold))
+    removed = judged["kept_id"].value_counts()["count"].to_list()
+    facts |= found | {
+        "bands": bands.count,
+        "band_rows": bands.rows,
+        "recall_at_threshold": bands.recall(config.threshold),
+        "clusters": len(removed),
+        "largest_cluster": 1 + max(removed, default=0),
+        "chained": judged["nearest_id"].count(),
+    }
+    facts |= canaries.check("dedup.minhash", results)
+    return Result(dropped=_decisions(judged, config.threshold).lazy(), facts=facts)
+
+
+def _without_boilerplate(sketches: Sequence[Sketch], sketcher: Sketcher, share: float) -> dict[str, int]:
+    """Leave shingles out of the sketches that a share of all texts hold."""
+    from curation.dedup import boilerplate
+
+    common = boilerplate.common(sketches, share)
+    lost = boilerplate.strip(sketches, common) if len(common) else 0
+    if lost:
+        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+            keys = pool.map(lambda sketch: sketcher.band_keys(sketch.shingles, sketch.starts), sketches)
+            for sketch, bands in zip(sketches, keys, strict=True):
+                sketch.bands = bands
+    return {"boilerplate_shingles": len(common), "boilerplate_rows": lost}
+
+
+def _judge(sketches: Sequence[Sketch], config: Config) -> tuple[pl.DataFrame, dict[str, int]]:
+    """All rows that are copies, with their survivors, and figures of the search. Empties the sketches."""
+    from curation.dedup import clusters
+
     groups = clusters.group(sketches)
     candidates = clusters.buckets(sketches, groups)
     sets = clusters.gather(sketches, groups, candidates)
     links = clusters.link(sets, candidates, config.threshold)
     judged = clusters.judged(clusters.members(sketches, groups, sets, links), sets, links, config.threshold)
-    removed = judged["kept_id"].value_counts()["count"].to_list()
-    facts = {
-        "bands": bands.count,
-        "band_rows": bands.rows,
-        "recall_at_threshold": bands.recall(config.threshold),
+    return judged, {
         "comparisons": links.comparisons,
         "crowded": int(candidates.crowded.sum()),
         "bounded_buckets": links.bounded,
         "rows_without_text": int((groups.of_row < 0).sum()),
-        "clusters": len(removed),
-        "largest_cluster": 1 + max(removed, default=0),
-        "chained": judged["nearest_id"].count(),
     }
-    return Result(dropped=_decisions(judged, config.threshold).lazy(), facts=facts)
 
 
 def _decisions(judged: pl.DataFrame, threshold: float) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float64, int32, int64, njit, uint32, uint64, void
+from numba import boolean, float64, int32, int64, njit, uint32, uint64, void
 
 from curation.dedup.text_kernels import read_only
 
@@ -37,6 +37,44 @@ def distinct(shingles: Any, starts: Any, texts: Any, out: Any, at: Any, begins: 
                 at += 1
         sizes[k] = at - begins[k]
     return at
+
+
+@njit
+def _holds(ordered: Any, x: Any) -> Any:
+    """Whether a sorted array has x."""
+    low, high = 0, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(ordered) and ordered[low] == x
+
+
+@njit(int64(uint64[::1], int64[::1], read_only(uint64), read_only(boolean)), cache=True, nogil=True)
+def strip(shingles: Any, starts: Any, unwanted: Any, maybe: Any) -> Any:
+    """Take unwanted shingles (sorted) out of texts that have others too, in place; returns how many texts lost some.
+
+    `maybe` is indexed by the lower bits of a shingle and false where none of the unwanted has these.
+    """
+    lower = np.uint64(len(maybe) - 1)
+    at, begin, lost = 0, starts[0], 0
+    for i in range(len(starts) - 1):
+        end, wanted = starts[i + 1], 0
+        for j in range(begin, end):
+            if not (maybe[shingles[j] & lower] and _holds(unwanted, shingles[j])):
+                wanted += 1
+        every = wanted == 0 or wanted == end - begin
+        lost += not every
+        starts[i] = at
+        for j in range(begin, end):
+            if every or not (maybe[shingles[j] & lower] and _holds(unwanted, shingles[j])):
+                shingles[at] = shingles[j]
+                at += 1
+        begin = end
+    starts[len(starts) - 1] = at
+    return lost
 
 
 @njit

@@ -24,6 +24,7 @@ class Sketch:
     starts:   (n + 1), where each text's shingles begin; a text without any has nothing to compare
     shingles: hashes, with repeats
     bands:    (bands, n), 32-bit band keys
+    sample:   texts to draw words from, for planted cases
     """
 
     rows: pl.DataFrame
@@ -31,11 +32,12 @@ class Sketch:
     starts: npt.NDArray[np.int64]
     shingles: npt.NDArray[np.uint64]
     bands: npt.NDArray[np.uint32]
+    sample: pl.Series
 
 
 @dataclass(frozen=True)
 class Sketcher:
-    """Shingles and MinHashes batches with the columns row_id, score and text."""
+    """Shingles and MinHashes batches with the columns row_id, score, text and sampled."""
 
     ngram: int
     char_ngram: int
@@ -45,8 +47,14 @@ class Sketcher:
 
     def __call__(self, batch: pl.DataFrame) -> Sketch:
         shingled = shingle(batch["text"].fill_null(""), self.ngram, self.char_ngram, self.hangul_characters)
-        bands = np.empty((self.bands.count, batch.height), np.uint32)
-        scale, shift = permutations(self.bands, self.seed)
-        text_kernels.band_keys(shingled.hashes, shingled.starts, scale, shift, self.bands.rows, bands)
         rows = batch.select("row_id", "score", pl.Series("length", shingled.letters))
-        return Sketch(rows, shingled.keys, shingled.starts, shingled.hashes, bands)
+        bands = self.band_keys(shingled.hashes, shingled.starts)
+        sample = batch.filter(pl.col("sampled"))["text"]
+        return Sketch(rows, shingled.keys, shingled.starts, shingled.hashes, bands, sample)
+
+    def band_keys(self, shingles: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+        """The band keys of texts, (bands, n)."""
+        out = np.empty((self.bands.count, len(starts) - 1), np.uint32)
+        scale, shift = permutations(self.bands, self.seed)
+        text_kernels.band_keys(shingles, starts, scale, shift, self.bands.rows, out)
+        return out

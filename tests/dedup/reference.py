@@ -113,3 +113,8 @@ def band_key(hashes: Sequence[int], scale: Sequence[int], shift: Sequence[int], 
         h = (h ^ minimum) * GOLDEN & MASK
         h ^= h >> 32
     return mix(h) >> 32
+
+
+def strip(texts: Sequence[Sequence[int]], unwanted: set[int]) -> list[list[int]]:
+    """Texts without the unwanted shingles, but for those that have no others."""
+    return [[x for x in text if x not in unwanted] or list(text) for text in texts]

@@ -146,6 +146,9 @@ def test_facts():
         "clusters": 2,
         "largest_cluster": 3,
         "chained": 0,
+        "boilerplate_shingles": 0,
+        "boilerplate_rows": 0,
+        "canaries": {},
     }
 
 
@@ -200,7 +203,7 @@ def test_rows_of_one_template_are_joined_exactly_and_cheaply():
     own = [draw.choices(vocabulary, k=10) for _ in range(180)]
     own += [[*words[:9], "changed"] for words in own[:20]]
     frame = rows(*(answer(" ".join(template + words)) for words in own))
-    result = minhash.run(frame.lazy(), minhash.Config(compare="response"), Context())
+    result = minhash.run(frame.lazy(), minhash.Config(compare="response", common=1), Context())
     dropped = kept_ids(result.dropped.collect())
     # "changed" is longer than any word it replaces, so the copy survives.
     assert dropped == {f"t:{at:06d}": f"t:{at + 180:06d}" for at in range(1, 21)}

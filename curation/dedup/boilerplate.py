@@ -1,0 +1,64 @@
+"""Shingles that a large share of all texts hold: tool preambles, templates, system prompts. They say nothing of a row.
+
+What a shingle weighs in the comparison falls with its document frequency, in one step: 1 below a share of the texts, 0
+from there on. So two calls of one tool are compared by what is asked of it. A text of nothing but such shingles keeps
+them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from curation.dedup import set_kernels
+from curation.dedup.sketches import Sketch
+
+Hashes = npt.NDArray[np.uint64]
+
+# Shares are estimated on so many texts, chosen by their content: enough for 100 of a shingle that 0.5 % of all hold.
+_SAMPLE = 20_000
+# In small data a shingle of fewer texts is shared by copies, not by a template.
+_FEWEST = 30
+_BITS = 20
+
+
+def common(sketches: Sequence[Sketch], share: float) -> Hashes:
+    """The shingles that at least `share` of the distinct texts hold (and at least 30 of those looked at), sorted.
+
+    The texts looked at are chosen by their own hashes, so the answer depends on the set of texts alone.
+    """
+    total = sum(len(sketch.keys) for sketch in sketches)
+    limit = np.uint64(min(2**64 - 1, 2**64 * _SAMPLE // max(total, 1)))
+    texts: set[tuple[int, int]] = set()
+    shingles: list[Hashes] = []
+    for sketch in sketches:
+        for at in np.flatnonzero((sketch.keys[:, 0] <= limit) & (np.diff(sketch.starts) > 0)):
+            key = (int(sketch.keys[at, 0]), int(sketch.keys[at, 1]))
+            if key not in texts:
+                texts.add(key)
+                shingles.append(np.unique(sketch.shingles[sketch.starts[at] : sketch.starts[at + 1]]))
+    if len(texts) < _FEWEST:
+        return np.zeros(0, np.uint64)
+    held = pl.Series("shingle", np.concatenate(shingles)).value_counts()
+    often = held.filter(pl.col("count") >= max(_FEWEST, share * len(texts)))
+    return often["shingle"].sort().to_numpy()
+
+
+def strip(sketches: Sequence[Sketch], shingles: Hashes) -> int:
+    """Take shingles out of all texts that have others, in place; returns how many texts lost some."""
+    maybe = np.zeros(1 << _BITS, np.bool_)
+    maybe[shingles & np.uint64((1 << _BITS) - 1)] = True
+    lost = np.zeros(len(sketches), np.int64)
+
+    def one(at: int) -> None:
+        sketch = sketches[at]
+        lost[at] = set_kernels.strip(sketch.shingles, sketch.starts, shingles, maybe)
+        sketch.shingles = sketch.shingles[: sketch.starts[-1]].copy()
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        list(pool.map(one, range(len(sketches))))
+    return int(lost.sum())
