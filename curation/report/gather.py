@@ -11,10 +11,11 @@ import polars as pl
 
 from curation import ledger, text
 from curation.handover.export import sources
+from curation.report import duplicates
+from curation.report.excerpts import excerpt
 from curation.runs import RunRecord, Runs
 from curation.store import Committed
 
-EXCERPT = 280
 SAMPLE_PAIRS = 6
 # Powers of two, in characters: a length matters by its order of magnitude, not by its difference.
 LENGTH_EDGES = [2**k for k in range(0, 17)]
@@ -57,6 +58,7 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
         "run": record.model_dump(),
         "funnel": [entry for entry in funnel if not entry["stage"].startswith("gates.")],
         "examples": examples(runs, record, found),
+        "duplicates": duplicates.gather(runs, record, found.ingested),
         "sources": sources(runs, record),
         "files": [file for step in record.steps if step.phase == "ingest" for file in step.facts.get("files", [])],
         "quarantine": quarantine(runs, record),
@@ -123,14 +125,6 @@ def _excerpts(row: dict[str, Any] | None) -> dict[str, str] | None:
     if row is None:
         return None
     return {"prompt": excerpt(row["prompt"]), "response": excerpt(row["response"])}
-
-
-def excerpt(value: str | None, length: int = EXCERPT) -> str:
-    """The beginning and the end of a text, with characters that do not print shown as escapes."""
-    value = value or ""
-    if len(value) > length:
-        value = f"{value[: length * 2 // 3]} … {value[-length // 3 :]}"
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in value)
 
 
 def quarantine(runs: Runs, record: RunRecord) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from curation.report import render
-from curation.report.gather import even_edges, excerpt, histogram
+from curation.report.excerpts import excerpt
+from curation.report.gather import even_edges, histogram
 from tests.helpers import rows
 from tests.runs import make_run
 

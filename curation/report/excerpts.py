@@ -1,0 +1,13 @@
+"""Texts as the report shows them."""
+
+from __future__ import annotations
+
+EXCERPT = 280
+
+
+def excerpt(value: str | None, length: int = EXCERPT) -> str:
+    """The beginning and the end of a text, with characters that do not print shown as escapes."""
+    value = value or ""
+    if len(value) > length:
+        value = f"{value[: length * 2 // 3]} … {value[-length // 3 :]}"
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in value)
