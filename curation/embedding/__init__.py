@@ -1,0 +1,1 @@
+"""Texts as vectors: encoders, a cache of what they made, search by cosine similarity, and calibrated thresholds."""
