@@ -23,11 +23,14 @@ Hashes = npt.NDArray[np.uint64]
 _SAMPLE = 20_000
 # In small data a shingle of fewer texts is shared by copies, not by a template.
 _FEWEST = 30
+_WORTH = 0.05
 _BITS = 20
 
 
 def common(sketches: Sequence[Sketch], share: float) -> Hashes:
     """The shingles that at least `share` of the distinct texts hold (and at least 30 of those looked at), sorted.
+
+    None where they make up less than 5 % of the shingles of all texts: phrases, which hide no row's own words.
 
     The texts looked at are chosen by their own hashes, so the answer depends on the set of texts alone.
     """
@@ -45,6 +48,8 @@ def common(sketches: Sequence[Sketch], share: float) -> Hashes:
         return np.zeros(0, np.uint64)
     held = pl.Series("shingle", np.concatenate(shingles)).value_counts()
     often = held.filter(pl.col("count") >= max(_FEWEST, share * len(texts)))
+    if often["count"].sum() < _WORTH * held["count"].sum():
+        often = often.clear()
     return often["shingle"].sort().to_numpy()
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from curation.dedup import text_kernels
 from curation.dedup.codepoints import table
-from curation.dedup.texts import buffers, normalised
+from curation.dedup.texts import buffers, detached, normalised
 
 
 def with_digests(batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -22,4 +22,4 @@ def with_digests(batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         out = np.empty((batch.height, 2), np.uint64)
         text_kernels.digest(*buffers(normalised(batch[name].fill_null(""), table())), table(), out)
         halves += [pl.Series(f"{name}_{half}", out[:, half]) for half in (0, 1)]
-    return batch.drop(names).with_columns(halves)
+    return detached(batch.drop(names)).with_columns(halves)

@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.dedup import text_kernels
 from curation.dedup.lsh import Bands, permutations
-from curation.dedup.texts import shingle
+from curation.dedup.texts import detached, shingle
 
 NO_SHINGLES = np.zeros(0, np.uint64)
 
@@ -47,9 +47,9 @@ class Sketcher:
 
     def __call__(self, batch: pl.DataFrame) -> Sketch:
         shingled = shingle(batch["text"].fill_null(""), self.ngram, self.char_ngram, self.hangul_characters)
-        rows = batch.select("row_id", "score", pl.Series("length", shingled.letters))
+        rows = detached(batch.select("row_id", "score", pl.Series("length", shingled.letters)))
         bands = self.band_keys(shingled.hashes, shingled.starts)
-        sample = batch.filter(pl.col("sampled"))["text"]
+        sample = detached(batch.select(pl.col("text").filter(pl.col("sampled"))))["text"]
         return Sketch(rows, shingled.keys, shingled.starts, shingled.hashes, bands, sample)
 
     def band_keys(self, shingles: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +44,14 @@ def map_batches(rows: pl.LazyFrame, work: Callable[[pl.DataFrame], T], task: Tas
         while waiting:
             take()
     return done
+
+
+def detached(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy that shares no memory: a few columns of a batch would otherwise keep all that was read with them."""
+    copy = io.BytesIO()
+    frame.write_ipc(copy)
+    copy.seek(0)
+    return pl.read_ipc(copy)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PERIOD = 0.1
+_PAGE = resource.getpagesize()
 
 
 class Figures(NamedTuple):
@@ -21,7 +23,7 @@ class Figures(NamedTuple):
 
 
 def measure(command: Sequence[str]) -> Figures:
-    """Run a command to its end. Memory is the proportional set size, sampled ten times a second.
+    """Run a command to its end. Memory is the sum of the processes' resident sets, sampled ten times a second.
 
     Raises subprocess.CalledProcessError, with what the command said, where it fails.
     """
@@ -40,8 +42,6 @@ def measure(command: Sequence[str]) -> Figures:
 
 
 def _children_cpu() -> float:
-    import resource
-
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -66,7 +66,6 @@ def _tree(root: int) -> list[int]:
 
 def _memory(pid: int) -> float:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 2**20
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
