@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,22 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
 
 @contextmanager
 def _preparing(stage: Stage, config: StageConfig) -> Iterator[None]:
-    """Let a stage load what it needs (its optional `prepare`) while other processes read the input."""
+    """Let a stage load what it needs (its optional `prepare`) while other processes read the input.
+
+    What goes wrong there goes wrong again in the stage itself, and is told from there.
+    """
+
     prepare = getattr(stage, "prepare", None)
-    thread = threading.Thread(target=prepare, args=(config,), daemon=True) if prepare else None
-    if thread:
-        thread.start()
+
+    def work() -> None:
+        with suppress(Exception):
+            if prepare:
+                prepare(config)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     yield
-    if thread:
-        thread.join()
+    thread.join()
 
 
 def _config(name: str, options: dict[str, Any]) -> StageConfig:

@@ -120,6 +120,14 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     )
 
 
+def prepare(config: Config) -> None:
+    """Build the index of the benchmarks, and load what the search needs."""
+    from curation.decontaminate import match, planted  # noqa: F401 - loads their kernels
+    from curation.decontaminate.sources import digests
+
+    _index(config, tuple(map(tuple, digests(config.benchmarks))))
+
+
 def fingerprint(config: Config, context: Context) -> Any:
     """Name and sha256 of every benchmark file, and the encoder: what the stage reads besides its rows."""
     from curation.decontaminate.sources import digests

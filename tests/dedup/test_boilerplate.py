@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import set_kernels
+from curation.dedup.minhash import set_kernels
 from tests.dedup import reference
 from tests.helpers import outcome, rows
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import exact
-from curation.dedup.digests import with_digests
+from curation.dedup.exact.digests import with_digests
 from curation.stage import Context
 from curation.text import comparable
 from schemas.errors import UsageError

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import set_kernels, text_kernels
-from curation.dedup.clusters import Sets
+from curation.dedup import text_kernels
 from curation.dedup.codepoints import CHARACTER, SPACE, UNSTABLE, VALUE, WORD, table
-from curation.dedup.digests import with_digests
-from curation.dedup.lsh import Bands, permutations
+from curation.dedup.exact.digests import with_digests
+from curation.dedup.minhash import set_kernels
+from curation.dedup.minhash.clusters import Sets
+from curation.dedup.minhash.lsh import Bands, permutations
 from curation.dedup.texts import buffers, normalised, shingle
 from tests.dedup import reference
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from curation.dedup import text_kernels
-from curation.dedup.lsh import Bands, permutations, solve
+from curation.dedup.minhash.lsh import Bands, permutations, solve
 
 
 def test_bands_for_the_default():

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from curation.dedup import clusters, minhash, texts
+from curation.dedup import minhash, texts
+from curation.dedup.minhash import clusters
 from curation.runner import execute
 from curation.stage import Context
 from curation.store import write_table

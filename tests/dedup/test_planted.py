@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from curation.dedup import minhash, planted
+from curation.dedup import minhash
+from curation.dedup.minhash import planted
 from curation.stage import Context
 from schemas.errors import CanaryError
 from tests.dedup import reference
@@ -43,7 +44,7 @@ def test_they_are_found_and_leave_no_trace():
 
 
 def test_a_search_that_finds_nothing_fails_the_run(monkeypatch: pytest.MonkeyPatch):
-    from curation.dedup import clusters
+    from curation.dedup.minhash import clusters
 
     def blind(sketches, groups):
         return clusters.Candidates([], pl.repeat(False, len(groups.representative), eager=True).to_numpy())

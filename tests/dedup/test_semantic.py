@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from curation.dedup import meanings, minhash, semantic
+from curation.dedup import minhash, semantic
+from curation.dedup.semantic import meanings
 from curation.embedding import search
 from curation.runner import execute
 from curation.stage import Context, Result

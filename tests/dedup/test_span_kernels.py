@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import span_kernels, spans
-from curation.dedup.cuts import Cut, Span, cut_of, pieces, without
-from curation.dedup.spans import Measure
+from curation.dedup.substring import kernels, spans
+from curation.dedup.substring.cuts import Cut, Span, cut_of, pieces, without
+from curation.dedup.substring.spans import Measure
 from tests.dedup import reference_spans
 
 SCRIPTS = "aAbé ß\n.,-９Ａ한국 漢字かなไ😀\u0301"
@@ -56,7 +56,7 @@ def test_runs(batch: list[list[int]], length: int):
     flat = np.array([count for each in rows for count in each], np.int32)
     lengths = np.full(len(flat), length, np.int32)
     out = np.empty((len(flat), 4), np.int64)
-    made = out[: span_kernels.runs(starts, lengths, flat, out)].tolist()
+    made = out[: kernels.runs(starts, lengths, flat, out)].tolist()
     expected = [
         [at, int(starts[at]) + first, int(starts[at]) + last, most]
         for at, each in enumerate(rows)
@@ -73,7 +73,7 @@ def test_a_match_is_compared_by_its_characters():
     lengths = np.array([0, 0, 3, 3, 3, 0, 0, 3, 3, 0, 0, 0, 0, 0, 6], np.int32)
     #   x a B |c: "a b c" ends at the peers' unit 3; "x a b" is held against "a b c" and differs; "b c d" ends at 4
     match = np.array([-1, -1, 3, 3, 4, -1, -1, 3, 4, -1, -1, -1, -1, -1, 10])
-    span_kernels.verify(
+    kernels.verify(
         mine.data, mine.offsets, mine.starts, mine.begins, mine.ends,
         peer.data, peer.offsets, peer.starts, peer.begins, peer.ends, measure.table, lengths, match, same,
     )  # fmt: skip

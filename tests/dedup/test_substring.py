@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.canaries import PREFIX
-from curation.dedup import spans, substring, texts
-from curation.dedup.spans import Measure
+from curation.dedup import substring, texts
+from curation.dedup.substring import spans
+from curation.dedup.substring.spans import Measure
 from curation.runner import execute
 from curation.stage import Context, Result
 from curation.store import write_table

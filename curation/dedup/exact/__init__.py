@@ -35,7 +35,7 @@ class Config(StageConfig):
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     """Reason: exact_duplicate."""
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup.digests import with_digests
+    from curation.dedup.exact.digests import with_digests
     from curation.dedup.texts import map_batches
 
     compared: list[TextOf] = ["prompt", "response"] if config.compare == "both" else [config.compare]

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.clean.excerpt import excerpt
-from curation.dedup import span_kernels, spans
-from curation.dedup.cuts import Cut, Span, cut_of, without
-from curation.dedup.spans import Bools, Ints, Measure, Repeated, Rows, Units
+from curation.dedup.substring import kernels, spans
+from curation.dedup.substring.cuts import Cut, Span, cut_of, without
+from curation.dedup.substring.spans import Bools, Ints, Measure, Repeated, Rows, Units
 from curation.dedup.texts import map_batches
 from curation.progress import Task
 from schemas.records import MESSAGES
@@ -26,17 +26,16 @@ CUT: Any = pl.Struct(
 )
 # One line a cut message: its text after the cuts, an excerpt before and after (JSON), how many words are gone, the
 # cuts, and whether one of them brought words together that had been apart.
-CUTS = pl.Schema(
-    {
-        "row_id": pl.String,
-        "message": pl.Int64,
-        "content": pl.String,
-        "shown": pl.String,
-        "words": pl.Int64,
-        "spans": pl.List(CUT),
-        "inner": pl.Boolean,
-    }
-)
+_COLUMNS: dict[str, Any] = {
+    "row_id": pl.String,
+    "message": pl.Int64,
+    "content": pl.String,
+    "shown": pl.String,
+    "words": pl.Int64,
+    "spans": pl.List(CUT),
+    "inner": pl.Boolean,
+}
+CUTS = pl.Schema(_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,12 @@ class Marker:
         mine = (units.data, units.offsets, units.starts, units.begins, units.ends)
         peers = self.peers
         theirs = (peers.data, peers.offsets, peers.starts, peers.begins, peers.ends)
-        span_kernels.verify(*mine, *theirs, self.measure.table, lengths, match, same)
+        kernels.verify(*mine, *theirs, self.measure.table, lengths, match, same)
         return same
 
     def _runs(self, units: Units, lengths: npt.NDArray[np.int32], counts: npt.NDArray[np.int32]) -> Ints:
         out = np.empty((int((counts > 0).sum()), 4), np.int64)
-        return out[: span_kernels.runs(units.starts, lengths, counts, out)]
+        return out[: kernels.runs(units.starts, lengths, counts, out)]
 
     def _cut(self, batch: pl.DataFrame, texts: pl.DataFrame, units: Units, runs: Ints) -> tuple[pl.DataFrame, int]:
         cuts: dict[tuple[int, int], list[Cut]] = {}
@@ -101,7 +100,8 @@ class Marker:
 def _contents(batch: pl.DataFrame, where: pl.DataFrame) -> pl.Series:
     """The contents of messages, given by the row of the batch and the number of the message."""
     messages = batch["messages"].gather(where["row"])
-    return messages.to_frame().select(pl.col("messages").list.get(where["message"])).to_series().struct.field("content")
+    chosen = pl.DataFrame({"messages": messages, "at": where["message"]}).select(pl.col("messages").list.get("at"))
+    return chosen.to_series().struct.field("content")
 
 
 def _in_characters(text: str, *edges: npt.NDArray[np.int32]) -> list[Ints]:

@@ -28,12 +28,13 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from curation import canaries
-from curation.dedup import lsh, survivors
+from curation.dedup import survivors
+from curation.dedup.minhash import lsh
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf, text_of
 
 if TYPE_CHECKING:
-    from curation.dedup.sketches import Sketch, Sketcher
+    from curation.dedup.minhash.sketches import Sketch, Sketcher
 
 SCOPE = "set"
 
@@ -66,8 +67,8 @@ class Config(StageConfig):
 
 def prepare(config: Config) -> None:
     """Load the kernels and the table of characters, which takes most of a second."""
-    from curation.dedup import boilerplate, clusters  # noqa: F401 - loads all kernels
     from curation.dedup.codepoints import table
+    from curation.dedup.minhash import boilerplate, clusters  # noqa: F401 - loads all kernels
 
     table(config.hangul_characters)
 
@@ -78,8 +79,8 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     Raises CanaryError where too few of the copies planted beside the data are found.
     """
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup import planted
-    from curation.dedup.sketches import Sketcher
+    from curation.dedup.minhash import planted
+    from curation.dedup.minhash.sketches import Sketcher
     from curation.dedup.texts import map_batches
 
     bands = lsh.solve(config.threshold, config.recall, config.num_perm)
@@ -110,7 +111,7 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
 def _without_boilerplate(sketches: Sequence[Sketch], sketcher: Sketcher, share: float) -> dict[str, int]:
     """Leave shingles out of the sketches that a share of all texts hold."""
-    from curation.dedup import boilerplate
+    from curation.dedup.minhash import boilerplate
 
     common = boilerplate.common(sketches, share)
     lost = boilerplate.strip(sketches, common) if len(common) else 0
@@ -124,7 +125,7 @@ def _without_boilerplate(sketches: Sequence[Sketch], sketcher: Sketcher, share: 
 
 def _judge(sketches: Sequence[Sketch], config: Config) -> tuple[pl.DataFrame, dict[str, int]]:
     """All rows that are copies, with their survivors, and figures of the search. Empties the sketches."""
-    from curation.dedup import clusters
+    from curation.dedup.minhash import clusters
 
     groups = clusters.group(sketches)
     candidates = clusters.buckets(sketches, groups)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from curation import canaries
-from curation.dedup.spans import Measure, units_of
+from curation.dedup.substring.spans import Measure, units_of
 from curation.text import text_of
 from schemas.records import MESSAGES
 

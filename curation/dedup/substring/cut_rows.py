@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from curation.dedup.spans import Measure, units_of
+from curation.dedup.substring.spans import Measure, units_of
 from schemas.records import canonical_json, prompt_id_of, prompt_of
 
 SHOWN = 8  # cuts of a row in the ledger

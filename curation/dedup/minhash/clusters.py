@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.dedup import set_kernels
-from curation.dedup.sketches import NO_SHINGLES, Sketch
+from curation.dedup.minhash import set_kernels
+from curation.dedup.minhash.sketches import NO_SHINGLES, Sketch
 from curation.dedup.survivors import with_survivors
 
 Ints = npt.NDArray[np.int64]

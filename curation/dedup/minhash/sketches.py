@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.dedup import text_kernels
-from curation.dedup.lsh import Bands, permutations
+from curation.dedup.minhash.lsh import Bands, permutations
 from curation.dedup.texts import detached, shingle
 
 NO_SHINGLES = np.zeros(0, np.uint64)

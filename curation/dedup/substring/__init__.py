@@ -38,7 +38,7 @@ from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf
 
 if TYPE_CHECKING:
-    from curation.dedup.spans import Measure
+    from curation.dedup.substring.spans import Measure
     from curation.progress import Task
 
 SCOPE = "set"
@@ -67,9 +67,9 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     prompt_id of the rows that were cut and are kept.
     """
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup.cut_rows import decisions, without_spans
-    from curation.dedup.planted_spans import planted
-    from curation.dedup.spans import Measure
+    from curation.dedup.substring.cut_rows import decisions, without_spans
+    from curation.dedup.substring.planted import planted
+    from curation.dedup.substring.spans import Measure
 
     measure = Measure(config.compare, config.min_words, config.min_chars, config.hangul_characters)
     cases, expected = planted(rows, measure, config.min_rows, config.keep_first, context.seed)
@@ -104,8 +104,8 @@ def _passes(
     given: pl.LazyFrame, config: Config, measure: Measure, task: Task
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """What was cut, pass after pass, the messages of the rows that were, and how many passes it took."""
-    from curation.dedup.marking import mark, replaced
-    from curation.dedup.spans import Rows, repeated
+    from curation.dedup.substring.marking import mark, replaced
+    from curation.dedup.substring.spans import Rows, repeated
 
     cuts, messages = [], []
     while True:

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.dedup import span_kernels
 from curation.dedup.codepoints import Table, table
-from curation.dedup.cuts import pieces
+from curation.dedup.substring import kernels
+from curation.dedup.substring.cuts import pieces
 from curation.dedup.texts import buffers, map_batches
 from curation.progress import Task
 from curation.text import TextOf
@@ -51,7 +51,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Units:
-    """Words of texts: what `span_kernels.units` makes of them."""
+    """Words of texts: what `kernels.units` makes of them."""
 
     data: npt.NDArray[np.uint8]
     offsets: Ints
@@ -126,12 +126,13 @@ def compared(which: TextOf) -> pl.Expr:
     asked = roles.list.eval(pl.element() == "user")
 
     def last(of: pl.Expr) -> pl.Expr:
-        return pl.when(of.list.any()).then(count - 1 - of.list.reverse().list.arg_max().cast(pl.Int64))
+        at = count - 1 - of.list.reverse().list.arg_max().cast(pl.Int64)
+        return pl.when(of.list.any()).then(at).otherwise(None)
 
-    answer = last(answers).otherwise(None)
+    answer = last(answers)
     return {
         "response": pl.concat_list(answer).list.drop_nulls(),
-        "last_user": pl.concat_list(last(asked).otherwise(None)).list.drop_nulls(),
+        "last_user": pl.concat_list(last(asked)).list.drop_nulls(),
         "prompt": numbers.list.head(answer.fill_null(count)),
         "both": numbers.list.head(answer.fill_null(count) + 1),
     }[which]
@@ -163,14 +164,14 @@ def units_of(column: pl.Series, measure: Measure) -> Units:
     hashes, alone = np.empty(room, np.uint64), np.empty(room, np.bool_)
     begins, ends = np.empty(room, np.int32), np.empty(room, np.int32)
     starts = np.empty(len(offsets), np.int64)
-    count = span_kernels.units(data, offsets, measure.table, hashes, alone, begins, ends, starts)
+    count = kernels.units(data, offsets, measure.table, hashes, alone, begins, ends, starts)
     return Units(data, offsets, hashes[:count], alone[:count], begins[:count], ends[:count], starts)
 
 
 def windows(units: Units, measure: Measure) -> tuple[Hashes, npt.NDArray[np.int32]]:
     """Hash and length of the window that ends at each unit; length 0: there is none."""
     hashes, lengths = np.empty(len(units.hashes), np.uint64), np.empty(len(units.hashes), np.int32)
-    span_kernels.windows(units.hashes, units.alone, units.starts, measure.words, measure.chars, hashes, lengths)
+    kernels.windows(units.hashes, units.alone, units.starts, measure.words, measure.chars, hashes, lengths)
     return hashes, lengths
 
 
@@ -178,7 +179,7 @@ def fingerprints(units: Units, measure: Measure) -> tuple[Hashes, Ints]:
     """Hash and last unit of each fingerprint: any `measure.least` units in a row hold one."""
     ngram = _ngram(measure)
     hashes, last = np.empty(len(units.hashes), np.uint64), np.empty(len(units.hashes), np.int64)
-    count = span_kernels.fingerprints(units.hashes, units.starts, ngram, measure.least - ngram + 1, hashes, last)
+    count = kernels.fingerprints(units.hashes, units.starts, ngram, measure.least - ngram + 1, hashes, last)
     return hashes[:count], last[:count]
 
 
@@ -256,4 +257,5 @@ def _counted(batches: Sequence[tuple[Hashes, npt.NDArray[np.int32]]], min_rows: 
         enough = counts >= min_rows
         holders[ranks[np.repeat(enough, counts)]] = True
         made.append((found[enough], counts[enough].astype(np.int32), ranks[first[enough]]))
-    return Repeated(*(np.concatenate(column) for column in zip(*made, strict=True)), holders)
+    hashes, rows, first = (np.concatenate(column) for column in zip(*made, strict=True))
+    return Repeated(hashes, rows, first, holders)

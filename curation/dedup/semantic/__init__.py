@@ -74,7 +74,8 @@ def fingerprint(config: Config, context: Context) -> Any:
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
     """Reason: semantic_duplicate; value: cosine similarity, from `threshold` to 1, rounded to six decimals."""
     # Imported here: encoders and search load numerical libraries, which reading a profile should not cost.
-    from curation.dedup import meanings, survivors
+    from curation.dedup import survivors
+    from curation.dedup.semantic import meanings
     from curation.text import visible
 
     parts: list[TextOf] = ["prompt", "response"] if config.compare == "both" else [config.compare]
