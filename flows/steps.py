@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from curation.dedup import seen
 from curation.gates import enforce, run_gate
 from curation.generation.choose import choose_prompts
 from curation.generation.engines import make_generator
@@ -119,7 +120,19 @@ def hand_over(home: str, run: str, out: str) -> dict[str, int]:
     page = render(session.runs, told)
     rows = export(session.runs, told, Path(out), page)
     session.context.progress.line(f"hand-over  {', '.join(f'{k} {v:,}' for k, v in rows.items())}  -> {out}")
+    remember_published(session)
     return rows
+
+
+def remember_published(session: Session) -> None:
+    """Add the curated set to the index of each `dedup.seen` stage, so that later runs leave its rows out."""
+    from curation.dedup.seen.index import remember
+
+    for name, config in session.stages:
+        if isinstance(config, seen.Config):
+            done = remember(session.runs.store, session.runs.home, config, session.phase("curate")[-1])
+            told = f"{done.manifest.counts['kept']:,} rows in the index {config.index!r}"
+            session.context.progress.line(f"{name}  {told}{', as before' if done.reused else ''}")
 
 
 def write_report(home: str, run: str) -> Path:
