@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -25,6 +26,11 @@ _WORDS = (30, 120)
 # Of fewer words, two random orders are soon alike.
 _FEW_WORDS = 100
 _SAMPLE = 1_000
+_FORMS: tuple[Callable[[str], str], ...] = (
+    str.upper,
+    lambda text: f"  {text.replace(' ', chr(10) + chr(9))} ",
+    lambda text: unicodedata.normalize("NFD", text),
+)
 _UNSEGMENTED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 
 
@@ -69,6 +75,17 @@ def in_sample(total: int, seed: int) -> pl.Expr:
     return pl.col("row_id").hash(seed) <= min(limit, limit * _SAMPLE // max(total, 1))
 
 
+def in_other_form(text: str, number: int) -> str:
+    """The text in another case, other white space or another Unicode form, in turn."""
+    return _FORMS[number % len(_FORMS)](text)
+
+
+def _survives_case(word: str) -> bool:
+    """Whether the word comes back from upper case: not those with a sharp s, a dotless i or a final sigma."""
+    upper = word.upper()
+    return upper.lower() == word.lower() and "Σ" not in upper
+
+
 def scrambled(texts: pl.Series, count: int, seed: int, *, characters: bool = False) -> list[str]:
     """`count` texts of 30 to 120 words, each word drawn from `texts`; none where there are no words to draw from.
 
@@ -79,7 +96,7 @@ def scrambled(texts: pl.Series, count: int, seed: int, *, characters: bool = Fal
     alone = _UNSEGMENTED + (r"\p{Hangul}" if characters else "")
     pattern = rf"[{alone}]|[\p{{L}}\p{{N}}--[{alone}]]+"
     found = texts.drop_nulls().str.extract_all(pattern).explode().drop_nulls().unique().sort()
-    words = found.filter(found.str.normalize("NFKC") == found).to_list()
+    words = [word for word in found.filter(found.str.normalize("NFKC") == found) if _survives_case(word)]
     if len(words) < _FEW_WORDS:
         return []
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret

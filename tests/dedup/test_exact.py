@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import exact
-from curation.dedup.exact.digests import with_digests
+from curation.dedup.exact.digests import Digester
 from curation.stage import Context
 from curation.text import comparable
-from schemas.errors import UsageError
+from schemas.errors import CanaryError, UsageError
 from tests.helpers import answer, outcome, rows
 
 
 def dropped(frame: pl.DataFrame, **options: object) -> dict[str, str]:
     _, ledger = outcome("dedup.exact", frame, **options)
+    ledger = ledger.filter(pl.col("kind") == "dropped")
     assert set(ledger["reason"]) <= {"exact_duplicate"}
     return dict(ledger.select("row_id", "kept_id").rows())
 
@@ -90,11 +91,23 @@ def test_a_score_column_that_is_not_there_is_an_error():
 def test_conflicting_answers_are_reported_and_kept():
     frame = rows(answer("blue", "Sky?"), answer("red", "sky?"), answer("BLUE", "Sky?"), answer("green", "Grass?"))
     result = exact.run(frame.lazy(), exact.Config(), Context())
-    assert result.facts == {
-        "groups": 1,
-        "conflicting_prompts": 1,
-        "conflicting_examples": [["t:000001", "t:000002"]],
-    }
+    assert result.facts == {"groups": 1, "conflicting_prompts": 1, "canaries": {}}
+    _, ledger = outcome("dedup.exact", frame)
+    flagged = ledger.filter(pl.col("kind") == "flagged").select("row_id", "kept_id", "value", "reason").rows()
+    assert flagged == [
+        ("t:000001", "t:000002", 2.0, "conflicting_answers"),
+        ("t:000002", "t:000001", 2.0, "conflicting_answers"),
+    ]
+
+
+def test_planted_copies_are_found_and_leave_no_trace(monkeypatch: pytest.MonkeyPatch):
+    frame = rows(*(answer(" ".join(f"w{at}x{k}" for k in range(12)), f"question {at}") for at in range(60)))
+    result = exact.run(frame.lazy(), exact.Config(), Context())
+    assert result.facts["canaries"] == {"form": {"planted": 60, "found": 60}}
+    assert outcome("dedup.exact", frame)[1].height == 0
+    monkeypatch.setattr(exact, "_copies", lambda digests, key: digests.clear().with_columns(kept_id=pl.lit("")))
+    with pytest.raises(CanaryError, match="form: 0 of 60 found"):
+        exact.run(frame.lazy(), exact.Config(), Context())
 
 
 def test_no_rows():
@@ -105,10 +118,16 @@ ALPHABET = "abAB \u00a0\n\u3000.,éÉe\u0301ＡΣσς한ﬁ½😀𝐀"
 texts = st.lists(st.text(alphabet=ALPHABET, max_size=6), min_size=1, max_size=12)
 
 
+def digests_of(batch: list[str]) -> pl.DataFrame:
+    frame = pl.DataFrame({"text": pl.Series(batch, dtype=pl.String)}).with_columns(row_id=pl.lit("r"), score=None)
+    made = Digester(["text"])(frame.with_columns(sampled=pl.lit(False)))
+    return made.digests.select("text_0", "text_1")
+
+
 @given(texts)
 @settings(max_examples=100, deadline=None)
 def test_two_texts_have_one_digest_if_and_only_if_they_have_one_normal_form(batch: list[str]):
-    frame = with_digests(pl.DataFrame({"text": batch}), ["text"])
+    frame = digests_of(batch)
     form = pl.Series(batch).to_frame("text").select(comparable(pl.col("text"))).to_series()
     by_digest = frame.select(pl.struct("text_0", "text_1").rank("dense")).to_series()
     by_form = form.rank("dense")

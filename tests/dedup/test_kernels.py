@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from curation.dedup import text_kernels
 from curation.dedup.codepoints import CHARACTER, SPACE, UNSTABLE, VALUE, WORD, table
-from curation.dedup.exact.digests import with_digests
+from curation.dedup.exact.digests import Digester
 from curation.dedup.minhash import set_kernels
 from curation.dedup.minhash.clusters import Sets
 from curation.dedup.minhash.lsh import Bands, permutations
@@ -25,6 +25,12 @@ SCRIPTS = "abcABC019_ \t\n.,!?'’…-éÉßΣς½™①ＡＢ０！　한국어
 SCRIPTS += "ЖжñÑn\u0303e\u0301\u0327अआा"
 ASTRAL = "😀👍🏽𝐀𝟘𠀀𠮷\U0001f1f0\U0001f1f7"
 texts = st.lists(st.text(alphabet=SCRIPTS + ASTRAL, max_size=40), min_size=1, max_size=8)
+
+
+def digests_of(batch: list[str]) -> pl.DataFrame:
+    frame = pl.DataFrame({"text": pl.Series(batch, dtype=pl.String)}).with_columns(row_id=pl.lit("r"), score=None)
+    made = Digester(["text"])(frame.with_columns(sampled=pl.lit(False)))
+    return made.digests.select("text_0", "text_1")
 
 
 @given(texts)
@@ -49,7 +55,7 @@ def test_shingles_and_keys(batch: list[str]):
 @example(["a b", " a\u00a0 b\n", "ＡＢ", "ab", "", "\t", "한", "\u1112\u1161\u11ab"])
 @settings(max_examples=150, deadline=None)
 def test_digests(batch: list[str]):
-    frame = with_digests(pl.DataFrame({"text": batch}), ["text"])
+    frame = digests_of(batch)
     assert frame.rows() == [reference.digest(text) for text in batch]
 
 

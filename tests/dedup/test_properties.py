@@ -97,7 +97,7 @@ def test_what_is_kept_is_kept_again(name: str, given: list[Any]):
     kept, _ = executed(name, table(given))
     again, ledger = executed(name, kept)
     assert again.equals(kept)
-    assert ledger.is_empty()
+    assert ledger.filter(pl.col("kind") != "flagged").is_empty()
 
 
 @given(conversations, st.sampled_from([0.5, 0.9]))
@@ -179,6 +179,7 @@ def test_survivors_of_near_duplicates_are_those_of_brute_force(given: list[Any],
 def test_survivors_of_exact_copies_are_all_texts_once(given: list[Any]):
     frame = table(given)
     kept, ledger = executed("dedup.exact", frame)
+    ledger = ledger.filter(kind="dropped")
     form = [
         pl.col("row_id"),
         *(comparable(text_of(which).fill_null("")).alias(which) for which in ("prompt", "response")),

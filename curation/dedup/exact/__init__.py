@@ -4,24 +4,23 @@ Prompt and response are told apart: "a" with answer "b c" is no copy of "a b" wi
 128-bit digests, so memory is 40 bytes a row and the ids. The best score survives, else the lowest row_id. A row
 without text in the compared part is kept and not compared.
 
-Prompts that have several answers are no copies; the facts count them (`conflicting_prompts`) and name a few rows.
+Rows whose prompt has other answers too are no copies: they are kept and flagged, each with a row that answers another
+way.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import polars as pl
 from pydantic import Field
 
+from curation import canaries
 from curation.dedup import survivors
 from curation.dedup.codepoints import without_edge_punctuation
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf, text_of
 
 SCOPE = "set"
-EXAMPLES = 5
+PLANTED = 60
 
 
 class Config(StageConfig):
@@ -33,26 +32,53 @@ class Config(StageConfig):
 
 
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
-    """Reason: exact_duplicate."""
+    """Reason: exact_duplicate. Flag: conflicting_answers; value: how many; kept_id: the row with another answer.
+
+    Raises CanaryError where a copy that is planted beside the data is not found.
+    """
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup.exact.digests import with_digests
+    from curation.dedup.exact.digests import Digester
     from curation.dedup.texts import map_batches
 
     compared: list[TextOf] = ["prompt", "response"] if config.compare == "both" else [config.compare]
     names = list(dict.fromkeys([*compared, "prompt", "response"]))
     score = survivors.score(rows, config.score_column, "dedup.exact")
+    sampled = canaries.in_sample(rows.select(pl.len()).collect().item(), context.seed).alias("sampled")
+    digester = Digester(names)
     with context.progress.task("dedup.exact") as task:
-        columns = rows.select("row_id", score, *(_text(name, config).alias(name) for name in names))
-        frames = map_batches(columns, partial(with_digests, names=names), task)
-    if not frames:
+        columns = rows.select("row_id", score, sampled, *(_text(name, config).alias(name) for name in names))
+        done = map_batches(columns, digester, task)
+    if not done:
         return Result(dropped=pl.LazyFrame(schema={"row_id": pl.String}))
-    digests = pl.concat(frames)
+    digests = pl.concat([one.digests for one in done])
     key = [f"{name}_{half}" for name in compared for half in (0, 1)]
-    copies = digests.filter(pl.any_horizontal(pl.col(key) != 0), pl.struct(key).is_duplicated())
-    ranked = survivors.with_survivors(copies, cluster=key, prefer=["score"])
-    dropped = ranked.filter(pl.col("row_id") != pl.col("kept_id")).sort("row_id")
-    dropped = dropped.select("row_id", "kept_id", pl.lit("exact_duplicate").alias("reason"))
-    return Result(dropped=dropped.lazy(), facts={"groups": dropped["kept_id"].n_unique()} | _conflicts(digests))
+    planted = digester(_planted(pl.concat([one.sample for one in done]), names, context.seed)).digests
+    copies = _copies(pl.concat([digests, planted]), key)
+    mine = pl.col("row_id").str.starts_with(canaries.PREFIX)
+    found = canaries.Canary(planted.height // 2, copies.filter(mine).height, 1.0)
+    dropped = copies.filter(~mine)
+    conflicts = _conflicts(digests.join(dropped, on="row_id", how="anti"))
+    facts = {"groups": dropped["kept_id"].n_unique(), "conflicting_prompts": conflicts["prompt"].n_unique()}
+    facts |= canaries.check("dedup.exact", {"form": found} if found.planted else {})
+    return Result(dropped=dropped.lazy(), flagged=conflicts.drop("prompt").lazy(), facts=facts)
+
+
+def _copies(digests: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """The rows that have the text of another, but for one of each group: row_id, kept_id, reason."""
+    alike = digests.filter(pl.any_horizontal(pl.col(key) != 0), pl.struct(key).is_duplicated())
+    ranked = survivors.with_survivors(alike, cluster=key, prefer=["score"])
+    gone = ranked.filter(pl.col("row_id") != pl.col("kept_id")).sort("row_id")
+    return gone.select("row_id", "kept_id", pl.lit("exact_duplicate").alias("reason"))
+
+
+def _planted(sample: pl.Series, names: list[TextOf], seed: int) -> pl.DataFrame:
+    """Pairs of rows of one text in two forms."""
+    rows = []
+    for at, text in enumerate(canaries.scrambled(sample, PLANTED, seed)):
+        rows += [(f"{canaries.PREFIX}{at}:a", text), (f"{canaries.PREFIX}{at}:b", canaries.in_other_form(text, at))]
+    frame = pl.DataFrame(rows, schema={"row_id": pl.String, "text": pl.String}, orient="row")
+    empty = pl.lit(None, pl.Float64).alias("score"), pl.lit(False).alias("sampled")
+    return frame.select("row_id", *empty, *(pl.col("text").alias(name) for name in names))
 
 
 def _text(name: TextOf, config: Config) -> pl.Expr:
@@ -60,11 +86,17 @@ def _text(name: TextOf, config: Config) -> pl.Expr:
     return without_edge_punctuation(text) if config.ignore_punctuation else text
 
 
-def _conflicts(digests: pl.DataFrame) -> dict[str, Any]:
-    """Prompts with more than one answer, and for a few of them the lowest row_id of each of two answers."""
+def _conflicts(digests: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose prompt has other answers too, by prompt and row_id: `value` of them, one being `kept_id`'s."""
     prompt, answer = ["prompt_0", "prompt_1"], ["response_0", "response_1"]
-    answers = digests.filter(pl.any_horizontal(pl.col(prompt) != 0), pl.any_horizontal(pl.col(answer) != 0))
-    answers = answers.group_by([*prompt, *answer]).agg(pl.col("row_id").min())
-    several = answers.group_by(prompt).agg(pl.col("row_id").sort()).filter(pl.col("row_id").list.len() > 1)
-    examples = several.select(pl.col("row_id").list.head(2)).sort(pl.col("row_id").list.first()).head(EXAMPLES)
-    return {"conflicting_prompts": several.height, "conflicting_examples": examples["row_id"].to_list()}
+    whole = digests.filter(pl.any_horizontal(pl.col(prompt) != 0), pl.any_horizontal(pl.col(answer) != 0))
+    first = whole.group_by([*prompt, *answer]).agg(pl.col("row_id").min().alias("kept_id"))
+    several = first.filter(pl.len().over(prompt) > 1).sort(*prompt, "kept_id")
+    # Answers in a ring, each told the next.
+    several = several.with_columns(
+        pl.len().over(prompt).alias("value"),
+        pl.col("kept_id").shift(-1).fill_null(pl.col("kept_id").first()).over(prompt).alias("kept_id"),
+    )
+    rows = whole.join(several, on=[*prompt, *answer]).sort("row_id")
+    reason = pl.lit("conflicting_answers").alias("reason")
+    return rows.select("row_id", "kept_id", reason, pl.col("value").cast(pl.Float64), pl.struct(prompt).alias("prompt"))

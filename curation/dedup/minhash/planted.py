@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Callable
 from typing import Protocol
 
 import polars as pl
 
-from curation.canaries import PREFIX, Canary, scrambled
+from curation.canaries import PREFIX, Canary, in_other_form, scrambled
 
 _PAIRS = 100
-_FORMS: tuple[Callable[[str], str], ...] = (
-    str.upper,
-    lambda text: text.replace(" ", " \n\t"),
-    lambda text: unicodedata.normalize("NFD", text),
-    lambda text: text.replace(" ", ", "),
-)
 
 
 class Compared(Protocol):
@@ -48,7 +40,7 @@ def copies(sample: pl.Series, config: Compared, seed: int) -> pl.DataFrame:
         shingles = max(0, len(text.split(" ")) - window + 1)
         added = math.floor(shingles * (1 / config.threshold - 1) + 1e-9)
         if at % 2:
-            kind, other = "form", _FORMS[at // 2 % len(_FORMS)](text)
+            kind, other = "form", in_other_form(text, at // 2)
         else:
             kind, other = "near", " ".join([text, *more.split(" ")[:added]])
         rows += [(f"{PREFIX}{kind}:{at}:a", text), (f"{PREFIX}{kind}:{at}:b", other)]
