@@ -47,7 +47,7 @@ def why(runs: Runs, record: RunRecord, row_id: str) -> dict[str, Any]:
     """
     ledger = runs.decisions(record)
     mine = ledger.filter((pl.col("row_id") == row_id) | (pl.col("prompt_id") == row_id)).collect()
-    kept_for = ledger.filter(pl.col("kept_id") == row_id).select("stage", "row_id", "reason", "value").collect()
+    kept_for = ledger.filter(kept_id=row_id, kind="dropped").select("stage", "row_id", "reason", "value").collect()
     seen, row = _trail(runs, record, row_id)
     if row is None and mine.is_empty():
         raise UsageError(

@@ -4,7 +4,7 @@
     ROWS=1000000 RUNS=1 make bench ARGS=near_duplicates
     CORPUS=c.jsonl TRUTH=c.parquet make bench ARGS=near_duplicates
 
-All three read JSON lines and write Parquet, each as a whole process, in turn, RUNS times (3); times are medians. The
+All read JSON lines and write Parquet, each as a whole process, in turn, RUNS times (3); times are medians. The
 corpus is made here (ROWS, 100,000) or given: one with id, instruction, input, output, and its planted pairs with id,
 orig_id, kind, jaccard.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.benchmarks.support import daft_minhash, planted, rensa_minhash
+from tests.benchmarks.support import daft_minhash, daft_operators, planted, rensa_minhash
 from tests.benchmarks.support.process import Figures, measure
 
 THRESHOLD = 0.8
@@ -35,7 +35,12 @@ def _peer(module: object) -> Callable[[Path, Path], list[str]]:
     return lambda corpus, out: [sys.executable, str(getattr(module, "__file__", "")), str(corpus), str(out)]
 
 
-CONTENDERS = {"sieveline": _ours, "daft": _peer(daft_minhash), "rensa": _peer(rensa_minhash)}
+CONTENDERS = {
+    "sieveline": _ours,
+    "daft": _peer(daft_operators),
+    "daft, grouped by numpy": _peer(daft_minhash),
+    "rensa": _peer(rensa_minhash),
+}
 
 
 def main() -> None:
