@@ -65,22 +65,30 @@ def execute(
 
 
 def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
+    def one(part: Path) -> _Part:
+        frame = read_part(part)
+        result = stage.run(frame.lazy(), config, context)
+        if result.kept is None:
+            raise StoreError(f"{tally.name}: a row-scoped stage must return what it keeps")
+        kept, dropped, edited, flagged = _collect(result.kept, result.dropped, result.edited, result.flagged)
+        return _Part(frame.height, *conserve(tally.name, frame, kept, dropped), edited, flagged, result.facts)
+
     with context.progress.task(tally.name, len(parts)) as task:
-        for part in parts:
-            frame = read_part(part)
-            result = stage.run(frame.lazy(), config, context)
-            if result.kept is None:
-                raise StoreError(f"{tally.name}: a row-scoped stage must return what it keeps")
-            kept, dropped, edited, flagged = _collect(result.kept, result.dropped, result.edited, result.flagged)
-            tally.add(frame.height, *conserve(tally.name, frame, kept, dropped))
-            tally.remark(edited, flagged)
-            tally.facts.append(result.facts)
+        for done in (context.each or map)(one, parts):
+            tally.add(done.rows, done.kept, done.dropped)
+            tally.remark(done.edited, done.flagged)
+            tally.facts.append(done.facts)
             task.advance()
     return tally.close()
 
 
 def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
-    result = stage.run(scan_parts(parts), config, context)
+    rows, shard, merge = scan_parts(parts), getattr(stage, "shard", None), getattr(stage, "merge", None)
+    if context.each and shard and merge:
+        shards = list(context.each(lambda part: shard(scan_parts([part]), config, context), parts))
+        result = merge(shards, rows, config, context)
+    else:
+        result = stage.run(rows, config, context)
     dropped, edited, flagged, replaced = _collect(result.dropped, result.edited, result.flagged, result.replaced)
     dropped = dropped.drop("prompt_id", strict=False)
     if dropped["row_id"].is_duplicated().any():
@@ -98,6 +106,18 @@ def _collect(*plans: pl.LazyFrame | None) -> list[Any]:
     """Collect plans in one pass, so that what they share runs once. None stays None."""
     frames = iter(pl.collect_all([plan for plan in plans if plan is not None]))
     return [next(frames) if plan is not None else None for plan in plans]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What became of the rows of one part."""
+
+    rows: int
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+    edited: pl.DataFrame | None
+    flagged: pl.DataFrame | None
+    facts: Mapping[str, Any]
 
 
 @dataclass

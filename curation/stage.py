@@ -11,6 +11,9 @@ A row-scoped stage is run a part at a time, so its memory does not grow with the
 set-scoped stage sees every part as one lazy frame and returns only what it drops or changes; the runner does so to
 each part. Stages know nothing of files, resume or Prefect.
 
+A set-scoped stage may have `shard(rows, config, context)`, what it needs to know of some of the rows, of any kind, and
+`merge(shards, rows, config, context) -> Result`; so shards can be worked on apart, and `run` is both in one.
+
 A stage may also have `prepare(config)`, which loads what it needs, and `fingerprint(config, context)`: digests of what
 it reads besides its rows.
 """
@@ -18,7 +21,7 @@ it reads besides its rows.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -42,11 +45,16 @@ class StageConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Context:
-    """What the runner lends a stage. Only `seed` may shape the output."""
+    """What the runner lends a stage. Only `seed` may shape the output.
+
+    `each(work, parts)` gives the results of `work` for the parts, in their order: one after the other here, or as
+    something that is watched and run elsewhere.
+    """
 
     seed: int = 0
     home: Path = field(default_factory=lambda: Path(".sieveline"))
     progress: Progress = field(default_factory=Silent)
+    each: Callable[[Callable[[Path], Any], Sequence[Path]], Iterable[Any]] | None = None
 
 
 @dataclass(frozen=True)

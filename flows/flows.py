@@ -6,13 +6,15 @@ where a retry can help (an engine that crashed), schedules and shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
 
 from curation import ledger
 from curation.runs import Runs
@@ -22,6 +24,8 @@ from flows.session import Session, begin
 from schemas.errors import EngineError
 
 HOME = ".sieveline"
+# Polars has all cores for each; more at once only take memory.
+SHARDS_AT_ONCE = 2
 
 
 def _engine_failed(task: Any, task_run: Any, state: Any) -> bool:
@@ -40,13 +44,38 @@ retried: dict[str, Any] = once | {"retries": 2, "retry_delay_seconds": 5, "retry
 
 ingest_source = task(name="ingest", task_run_name="ingest-{at}", **once)(steps.ingest_source)
 gate = task(name="gate", task_run_name="gate-{place}", **once)(steps.gate)
-curation_stage = task(name="stage", task_run_name="stage-{at}", **once)(steps.curation_stage)
 generate_candidates = task(name="generate", **retried)(steps.generate_candidates)
 score_candidates = task(name="score", **retried)(steps.score_candidates)
 sample_best = task(name="rejection-sampling", **once)(steps.sample_best)
 make_pairs = task(name="pairs", **once)(steps.make_pairs)
 hand_over = task(name="hand-over", **once)(steps.hand_over)
 train_chain = task(name="train", **once)(steps.train_chain)
+
+
+@task(name="shard", task_run_name="{name}", **once)
+def shard(name: str, work: Callable[[Path], Any], part: Path) -> Any:
+    """The work of a stage on one part."""
+    return work(part)
+
+
+def as_tasks(work: Callable[[Path], Any], parts: Sequence[Path]) -> Iterator[Any]:
+    """Each part as a task of its own, some at once, their results in order; a single part needs none."""
+    if len(parts) < 2:
+        yield from map(work, parts)
+        return
+    waiting: deque[PrefectFuture[Any]] = deque()
+    for part in parts:
+        waiting.append(shard.submit(part.stem, work, part))
+        if len(waiting) >= SHARDS_AT_ONCE:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@task(name="stage", task_run_name="stage-{at}", **once)
+def curation_stage(home: str, run: str, at: int) -> None:
+    """One stage of the profile, its shards as tasks."""
+    steps.curation_stage(home, run, at, as_tasks)
 
 
 @flow(name="curate", flow_run_name="{run}", persist_result=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,13 @@ def gate(home: str, run: str, place: expectations.Place) -> None:
     enforce(done)
 
 
-def curation_stage(home: str, run: str, at: int) -> None:
-    """Run one stage of the profile on what the one before it kept."""
+def curation_stage(home: str, run: str, at: int, each: Any = None) -> None:
+    """Run one stage of the profile on what the one before it kept; `each` as in `Context`."""
     session = Session.open(home, run)
     name, config = session.stages[at]
     inputs = session.phase("curate")[-1:] if at else session.phase("ingest")
-    session.add("curate", run_stage(session.runs.store, name, config, inputs, session.context))
+    context = replace(session.context, each=each)
+    session.add("curate", run_stage(session.runs.store, name, config, inputs, context))
 
 
 def generate_candidates(home: str, run: str) -> None:

@@ -153,3 +153,27 @@ def test_every_stage_keeps_the_contract():
         assert issubclass(module.Config, StageConfig), name
         assert module.Config.model_config["extra"] == "forbid", name
         assert (sys.modules[f"curation.{name}"].__doc__ or "").strip(), name
+
+
+@pytest.mark.parametrize("name", ["dedup.exact", "dedup.minhash", "filter.length"])
+def test_parts_worked_on_apart_and_in_any_order_give_the_same(name: str, tmp_path: Path):
+    texts = [" ".join(f"w{at % 25}x{k}" for k in range(12 + at % 3)) for at in range(60)]
+    data, stage = rows(*map(conversation, texts)), load_stage(name)
+    config = stage.Config(threshold=0.7) if name == "dedup.minhash" else stage.Config()
+    parts = [tmp_path / f"{at}.parquet" for at in range(4)]
+    for at, part in enumerate(parts):
+        write_table(data[at * 15 : (at + 1) * 15], part)
+
+    def backwards(work, given):
+        done = {part: work(part) for part in reversed(given)}
+        return [done[part] for part in given]
+
+    made = []
+    for folder, each in (("one", None), ("two", backwards)):
+        (tmp_path / folder).mkdir()
+        built = runner.execute(stage, name, config, parts, tmp_path / folder, Context(each=each))
+        made.append((built.counts, *(pl.read_parquet(file) for file in sorted((tmp_path / folder).glob("*.parquet")))))
+    assert made[0][0] == made[1][0]
+    assert all(one.equals(two) for one, two in zip(made[0][1:], made[1][1:], strict=True))
+    if name != "filter.length":
+        assert made[0][0]["dropped"] > 20

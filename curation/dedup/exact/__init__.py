@@ -10,6 +10,9 @@ way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import polars as pl
 from pydantic import Field
 
@@ -18,6 +21,9 @@ from curation.dedup import survivors
 from curation.dedup.codepoints import without_edge_punctuation
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf, text_of
+
+if TYPE_CHECKING:
+    from curation.dedup.exact.digests import Digested
 
 SCOPE = "set"
 PLANTED = 60
@@ -36,20 +42,38 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
     Raises CanaryError where a copy that is planted beside the data is not found.
     """
+    return merge([shard(rows, config, context)], rows, config, context)
+
+
+def _compared(config: Config) -> tuple[list[TextOf], list[TextOf]]:
+    """The texts that decide, and all that are digested."""
+    compared: list[TextOf] = ["prompt", "response"] if config.compare == "both" else [config.compare]
+    return compared, list(dict.fromkeys([*compared, "prompt", "response"]))
+
+
+def shard(rows: pl.LazyFrame, config: Config, context: Context) -> list[Digested]:
+    """Digests of the texts of rows."""
     # Imported here: numba takes half a second, which reading a profile should not cost.
     from curation.dedup.exact.digests import Digester
     from curation.dedup.texts import map_batches
 
-    compared: list[TextOf] = ["prompt", "response"] if config.compare == "both" else [config.compare]
-    names = list(dict.fromkeys([*compared, "prompt", "response"]))
+    _, names = _compared(config)
     score = survivors.score(rows, config.score_column, "dedup.exact")
     sampled = canaries.in_sample(rows.select(pl.len()).collect().item(), context.seed).alias("sampled")
-    digester = Digester(names)
     with context.progress.task("dedup.exact") as task:
         columns = rows.select("row_id", score, sampled, *(_text(name, config).alias(name) for name in names))
-        done = map_batches(columns, digester, task)
+        return map_batches(columns, Digester(names), task)
+
+
+def merge(shards: Sequence[list[Digested]], rows: pl.LazyFrame, config: Config, context: Context) -> Result:
+    """Find the copies among all shards. Returns and raises as `run`."""
+    from curation.dedup.exact.digests import Digester
+
+    compared, names = _compared(config)
+    done = [one for shard in shards for one in shard]
     if not done:
         return Result(dropped=pl.LazyFrame(schema={"row_id": pl.String}))
+    digester = Digester(names)
     digests = pl.concat([one.digests for one in done])
     key = [f"{name}_{half}" for name in compared for half in (0, 1)]
     planted = digester(_planted(pl.concat([one.sample for one in done]), names, context.seed)).digests

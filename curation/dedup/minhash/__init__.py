@@ -78,18 +78,34 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
     Raises CanaryError where too few of the copies planted beside the data are found.
     """
+    return merge([shard(rows, config, context)], rows, config, context)
+
+
+def shard(rows: pl.LazyFrame, config: Config, context: Context) -> list[Sketch]:
+    """Sketches of rows: hashes of their shingles, band keys, ids."""
     # Imported here: numba takes half a second, which reading a profile should not cost.
-    from curation.dedup.minhash import planted
-    from curation.dedup.minhash.sketches import Sketcher
     from curation.dedup.texts import map_batches
 
-    bands = lsh.solve(config.threshold, config.recall, config.num_perm)
-    sketcher = Sketcher(config.ngram, config.char_ngram, config.hangul_characters, bands, context.seed)
     score = survivors.score(rows, config.score_column, "dedup.minhash")
     sampled = canaries.in_sample(rows.select(pl.len()).collect().item(), context.seed).alias("sampled")
     with context.progress.task("dedup.minhash") as task:
         texts = rows.select("row_id", score, sampled, text_of(config.compare).alias("text"))
-        sketches = map_batches(texts, sketcher, task)
+        return map_batches(texts, _sketcher(config, context), task)
+
+
+def _sketcher(config: Config, context: Context) -> Sketcher:
+    from curation.dedup.minhash.sketches import Sketcher
+
+    bands = lsh.solve(config.threshold, config.recall, config.num_perm)
+    return Sketcher(config.ngram, config.char_ngram, config.hangul_characters, bands, context.seed)
+
+
+def merge(shards: Sequence[list[Sketch]], rows: pl.LazyFrame, config: Config, context: Context) -> Result:
+    """Find the copies among all shards. Returns and raises as `run`."""
+    from curation.dedup.minhash import planted
+
+    sketcher, sketches = _sketcher(config, context), [sketch for shard in shards for sketch in shard]
+    bands = sketcher.bands
     if not sketches:
         return Result(dropped=pl.LazyFrame(schema={"row_id": pl.String}))
     facts: dict[str, Any] = _without_boilerplate(sketches, sketcher, config.common) if config.common < 1 else {}
