@@ -157,7 +157,7 @@ def test_every_stage_keeps_the_contract():
 
 @pytest.mark.parametrize("name", ["dedup.exact", "dedup.minhash", "filter.length"])
 def test_parts_worked_on_apart_and_in_any_order_give_the_same(name: str, tmp_path: Path):
-    texts = [" ".join(f"w{at % 25}x{k}" for k in range(12 + at % 3)) for at in range(60)]
+    texts = [" ".join(f"w{at % 25}x{k}" for k in range(12 + at % 3 * (name != "dedup.exact"))) for at in range(60)]
     data, stage = rows(*map(conversation, texts)), load_stage(name)
     config = stage.Config(threshold=0.7) if name == "dedup.minhash" else stage.Config()
     parts = [tmp_path / f"{at}.parquet" for at in range(4)]
