@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import boolean, int32, int64, njit, uint8, uint64, void
 
-from curation.dedup.text_kernels import read_only
+from curation.dedup.text_kernels import mix, read_only
 
 _SEED = np.uint64(0x243F6A8885A308D3)
 _PRIME = np.uint64(0x100000001B3)
@@ -46,22 +46,13 @@ MARKS = np.zeros(256, np.uint8)
 MARKS[[ord(mark) for mark in "()[]{}="]] = 1
 
 
-@njit(inline="always")
-def _mix(h: Any) -> Any:
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xFF51AFD7ED558CCD)
-    h ^= h >> np.uint64(33)
-    h *= np.uint64(0xC4CEB9FE1A85EC53)
-    return h ^ (h >> np.uint64(33))
-
-
 @njit(uint64(read_only(uint8), int64, int64), cache=True, nogil=True)
 def word_hash(data: Any, at: Any, end: Any) -> Any:
     """The hash of some bytes, never 0."""
     h = _SEED
     for p in range(at, end):
         h = (h ^ np.uint64(data[p])) * _PRIME
-    return _mix(h) | np.uint64(1)
+    return mix(h) | np.uint64(1)
 
 
 @njit
@@ -214,7 +205,7 @@ def _window(tokens: Any, names: Any, back: Any, start: Any, ngram: Any) -> Any:
             x = np.uint64(2 * back[j] if back[j] <= j - start else 0)
         h = (h ^ x) * np.uint64(0x9E3779B97F4A7C15)
         h ^= h >> np.uint64(32)
-    return _mix(h) | np.uint64(1)
+    return mix(h) | np.uint64(1)
 
 
 @njit(

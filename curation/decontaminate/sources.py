@@ -152,7 +152,7 @@ def _archive(file: Path, benchmark: str) -> list[Item]:
         with zipfile.ZipFile(file) as archive, TemporaryDirectory() as folder:
             for member in sorted(filter(_wanted, archive.namelist())):
                 items += _file(Path(archive.extract(member, folder)), benchmark, member)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
         raise UsageError(f"{file}: not a readable zip archive: {error}", hint="fetch it again") from error
     if not items:
         raise UsageError(f"{file}: a zip archive without benchmark files", hint="they end in .jsonl, .json, .csv, ...")

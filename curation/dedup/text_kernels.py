@@ -16,9 +16,9 @@ from numba import int32, int64, njit, types, uint8, uint32, uint64, void
 
 from curation.dedup.codepoints import CHARACTER, SPACE, UNSTABLE, VALUE, WORD
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 _SECOND = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of rrmxmx
-_NO_HASH = np.uint64(0)
+NO_HASH = np.uint64(0)
 _32 = np.uint64(32)
 
 
@@ -28,11 +28,11 @@ def read_only(dtype: Any) -> Any:
 
 
 # UTF-8 bytes, offsets of the texts and of the end, table of code points.
-_TEXTS = (read_only(uint8), read_only(int64), read_only(uint32))
+TEXTS = (read_only(uint8), read_only(int64), read_only(uint32))
 
 
 @njit(inline="always")
-def _mix(h: Any) -> Any:
+def mix(h: Any) -> Any:
     """MurmurHash3's 64-bit finaliser: every bit of the input moves every bit of the output."""
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
@@ -42,15 +42,15 @@ def _mix(h: Any) -> Any:
 
 
 @njit(inline="always")
-def _absorb(first: Any, second: Any, x: Any) -> Any:
+def absorb(first: Any, second: Any, x: Any) -> Any:
     """One step of two 64-bit hashes that share no constant and no operation."""
-    first = (first ^ x) * _GOLDEN
+    first = (first ^ x) * GOLDEN
     second = ((second << np.uint64(27) | second >> np.uint64(37)) + x) * _SECOND
     return first ^ (first >> _32), second
 
 
 @njit(inline="always")
-def _code_point(data: Any, at: Any) -> Any:
+def code_point(data: Any, at: Any) -> Any:
     """The code point that starts at a byte of valid UTF-8, and where the next one starts."""
     lead = np.uint32(data[at])
     if lead < 0x80:
@@ -63,7 +63,7 @@ def _code_point(data: Any, at: Any) -> Any:
     return np.uint32(high | (data[at + 2] & 0x3F) << 6 | (data[at + 3] & 0x3F)), at + 4
 
 
-@njit(void(*_TEXTS, types.boolean[::1]), cache=True, nogil=True)
+@njit(void(*TEXTS, types.boolean[::1]), cache=True, nogil=True)
 def unstable(data: Any, offsets: Any, table: Any, found: Any) -> None:
     """Mark the texts that hold a character whose normal form cannot be looked up by itself."""
     for i in range(len(offsets) - 1):
@@ -74,56 +74,56 @@ def unstable(data: Any, offsets: Any, table: Any, found: Any) -> None:
         if every_bit < 0x80:  # ASCII is stable, and this loop takes 32 bytes at a time
             continue
         while at < end:
-            code, at = _code_point(data, at)
+            code, at = code_point(data, at)
             if table[code] & UNSTABLE:
                 found[i] = True
                 break
 
 
-@njit(void(*_TEXTS, uint64[:, ::1]), cache=True, nogil=True)
+@njit(void(*TEXTS, uint64[:, ::1]), cache=True, nogil=True)
 def digest(data: Any, offsets: Any, table: Any, out: Any) -> None:
     """A 128-bit digest of each text in normal form, runs of white space being one space and none at the ends.
 
     (0, 0) is a text with nothing in it. The chance that any two of 10^9 different texts collide is below 10^-20.
     """
     for i in range(len(offsets) - 1):
-        first, second, length, gap = _NO_HASH, _NO_HASH, np.uint64(0), np.uint64(0)
+        first, second, length, gap = NO_HASH, NO_HASH, np.uint64(0), np.uint64(0)
         at = offsets[i]
         while at < offsets[i + 1]:
-            code, at = _code_point(data, at)
+            code, at = code_point(data, at)
             entry = table[code]
             if entry & SPACE:
                 gap = np.uint64(ord(" ") if length else 0)
                 continue
             for x in (gap, np.uint64(entry & VALUE)):
                 if x:
-                    first, second = _absorb(first, second, x)
+                    first, second = absorb(first, second, x)
                     length += np.uint64(1)
             gap = np.uint64(0)
-        out[i, 0] = _mix(first + length) if length else _NO_HASH
-        out[i, 1] = _mix(second ^ length * _GOLDEN) if length else _NO_HASH
+        out[i, 0] = mix(first + length) if length else NO_HASH
+        out[i, 1] = mix(second ^ length * GOLDEN) if length else NO_HASH
 
 
 @njit
 def _units(data: Any, at: Any, end: Any, table: Any, units: Any, alone: Any) -> Any:
     """Hash the words of one text, and each character of an unsegmented script; returns how many, and the letters."""
-    count, letters, word = 0, 0, _NO_HASH
+    count, letters, word = 0, 0, NO_HASH
     while at < end:
-        code, at = _code_point(data, at)
+        code, at = code_point(data, at)
         entry = table[code]
         single = entry & CHARACTER
         if entry & WORD and not single:
-            word = (word ^ np.uint64(entry & VALUE)) * _GOLDEN
+            word = (word ^ np.uint64(entry & VALUE)) * GOLDEN
             letters += 1
             continue
         if word:
-            units[count], alone[count] = _mix(word), False
-            count, word = count + 1, _NO_HASH
+            units[count], alone[count] = mix(word), False
+            count, word = count + 1, NO_HASH
         if entry & WORD:
-            units[count], alone[count] = _mix(np.uint64(entry & VALUE) * _GOLDEN), True
+            units[count], alone[count] = mix(np.uint64(entry & VALUE) * GOLDEN), True
             count, letters = count + 1, letters + 1
     if word:
-        units[count], alone[count] = _mix(word), False
+        units[count], alone[count] = mix(word), False
         count += 1
     return count, letters
 
@@ -131,11 +131,11 @@ def _units(data: Any, at: Any, end: Any, table: Any, units: Any, alone: Any) -> 
 @njit
 def _symbols(data: Any, at: Any, end: Any) -> Any:
     """One hash of the bytes of a text that has no word, white space and control characters left out."""
-    h = _NO_HASH
+    h = NO_HASH
     for p in range(at, end):
         if data[p] > 32:
-            h = (h ^ np.uint64(data[p])) * _GOLDEN
-    return _mix(h)
+            h = (h ^ np.uint64(data[p])) * GOLDEN
+    return mix(h)
 
 
 @njit
@@ -145,22 +145,22 @@ def _windows(units: Any, alone: Any, count: Any, ngram: Any, char_ngram: Any, ou
     for last in range(count):
         n = char_ngram if alone[last] else ngram
         if last + 1 >= n:
-            h = _NO_HASH
+            h = NO_HASH
             for k in range(last + 1 - n, last + 1):
-                h = h * _GOLDEN + units[k]
-            out[at] = _mix(h)
+                h = h * GOLDEN + units[k]
+            out[at] = mix(h)
             at += 1
     if at == start:
-        h = _NO_HASH
+        h = NO_HASH
         for k in range(count):
-            h = h * _GOLDEN + units[k]
-        out[at] = _mix(h)
+            h = h * GOLDEN + units[k]
+        out[at] = mix(h)
         at += 1
     return at
 
 
 @njit(
-    int64(*_TEXTS, int64, int64, uint64[::1], int64[::1], int32[:, ::1], uint64[:, ::1]),
+    int64(*TEXTS, int64, int64, uint64[::1], int64[::1], int32[:, ::1], uint64[:, ::1]),
     cache=True,
     nogil=True,
 )
@@ -189,8 +189,8 @@ def shingle(
             count = 1 if units[0] else 0
         first, second = np.uint64(count), np.uint64(count)
         for k in range(count):
-            first, second = _absorb(first, second, units[k])
-        keys[i, 0], keys[i, 1] = _mix(first), _mix(second)
+            first, second = absorb(first, second, units[k])
+        keys[i, 0], keys[i, 1] = mix(first), mix(second)
         if count:
             at = _windows(units, alone, count, ngram, char_ngram, out, at)
     starts[len(offsets) - 1] = at
@@ -219,6 +219,6 @@ def band_keys(shingles: Any, starts: Any, scale: Any, shift: Any, rows: Any, out
         for band in range(permutations // rows):
             h = np.uint64(band + 1)
             for k in range(band * rows, (band + 1) * rows):
-                h = (h ^ np.uint64(minima[k])) * _GOLDEN
+                h = (h ^ np.uint64(minima[k])) * GOLDEN
                 h ^= h >> _32
-            out[band, i] = np.uint32(_mix(h) >> _32)
+            out[band, i] = np.uint32(mix(h) >> _32)

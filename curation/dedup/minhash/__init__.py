@@ -22,16 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from curation import canaries
 from curation.dedup import survivors
-from curation.dedup.minhash import lsh
-from curation.stage import Context, Result, StageConfig
-from curation.text import TextOf, text_of
+from curation.dedup.minhash.settings import Similarity
+from curation.stage import Context, Result
+from curation.text import text_of
 
 if TYPE_CHECKING:
     from curation.dedup.minhash.sketches import Sketch, Sketcher
@@ -39,30 +39,16 @@ if TYPE_CHECKING:
 SCOPE = "set"
 
 
-class Config(StageConfig):
-    """What is compared, and how alike is too alike."""
+class Config(Similarity):
+    """What is compared, how alike is too alike, and who survives."""
 
-    threshold: float = Field(
-        default=0.8, ge=0.1, le=1.0, description="Jaccard similarity from which on rows are copies"
-    )
-    compare: TextOf = "both"
-    ngram: int = Field(default=5, ge=1, le=64, description="words to a shingle")
-    char_ngram: int = Field(default=5, ge=1, le=64, description="characters to a shingle, in scripts without spaces")
-    hangul_characters: bool = Field(default=False, description="shingle Hangul by characters, blind to its spacing")
-    recall: float = Field(default=0.999, gt=0.0, lt=1.0, description="of pairs at the threshold; higher above it")
     common: float = Field(
         default=0.005,
         gt=0.0,
         le=1.0,
         description="share of texts from which on a shingle is left out; 1 leaves none out",
     )
-    num_perm: int = Field(default=128, ge=1, le=4096, description="most permutations to use")
     score_column: str | None = Field(default=None, description="the highest of a cluster survives")
-
-    @model_validator(mode="after")
-    def _solvable(self) -> Self:
-        lsh.solve(self.threshold, self.recall, self.num_perm)
-        return self
 
 
 def prepare(config: Config) -> None:
@@ -96,8 +82,7 @@ def shard(rows: pl.LazyFrame, config: Config, context: Context) -> list[Sketch]:
 def _sketcher(config: Config, context: Context) -> Sketcher:
     from curation.dedup.minhash.sketches import Sketcher
 
-    bands = lsh.solve(config.threshold, config.recall, config.num_perm)
-    return Sketcher(config.ngram, config.char_ngram, config.hangul_characters, bands, context.seed)
+    return Sketcher(config.ngram, config.char_ngram, config.hangul_characters, config.bands(), context.seed)
 
 
 def merge(shards: Sequence[list[Sketch]], rows: pl.LazyFrame, config: Config, context: Context) -> Result:

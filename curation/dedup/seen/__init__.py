@@ -10,15 +10,15 @@ those of `dedup.minhash`, but for its weighting of boilerplate, as the index can
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from curation import canaries
-from curation.dedup.minhash import lsh
-from curation.stage import Context, Result, StageConfig
-from curation.text import TextOf, text_of
+from curation.dedup.minhash.settings import Similarity
+from curation.stage import Context, Result
+from curation.text import text_of
 
 if TYPE_CHECKING:
     from curation.dedup.minhash.sketches import Sketch
@@ -26,28 +26,10 @@ if TYPE_CHECKING:
 SCOPE = "row"
 
 
-class Config(StageConfig):
+class Config(Similarity):
     """Which index, what is compared, and how alike is too alike. An index keeps the settings it was begun with."""
 
     index: str = Field(default="published", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="its name")
-    threshold: float = Field(
-        default=0.8, ge=0.1, le=1.0, description="Jaccard similarity from which on a row is a copy"
-    )
-    compare: TextOf = "both"
-    ngram: int = Field(default=5, ge=1, le=64, description="words to a shingle")
-    char_ngram: int = Field(default=5, ge=1, le=64, description="characters to a shingle, in scripts without spaces")
-    hangul_characters: bool = Field(default=False, description="shingle Hangul by characters, blind to its spacing")
-    recall: float = Field(default=0.999, gt=0.0, lt=1.0, description="of pairs at the threshold; higher above it")
-    num_perm: int = Field(default=128, ge=1, le=4096, description="most permutations to use")
-
-    @model_validator(mode="after")
-    def _solvable(self) -> Self:
-        lsh.solve(self.threshold, self.recall, self.num_perm)
-        return self
-
-    def bands(self) -> lsh.Bands:
-        """The bands of the index."""
-        return lsh.solve(self.threshold, self.recall, self.num_perm)
 
 
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:

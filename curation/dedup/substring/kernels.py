@@ -13,10 +13,10 @@ import numpy as np
 from numba import boolean, int32, int64, njit, uint64, void
 
 from curation.dedup.codepoints import CHARACTER, VALUE, WORD
-from curation.dedup.text_kernels import _GOLDEN, _NO_HASH, _TEXTS, _code_point, _mix, read_only
+from curation.dedup.text_kernels import GOLDEN, NO_HASH, TEXTS, code_point, mix, read_only
 
 
-@njit(int64(*_TEXTS, uint64[::1], boolean[::1], int32[::1], int32[::1], int64[::1]), cache=True, nogil=True)
+@njit(int64(*TEXTS, uint64[::1], boolean[::1], int32[::1], int32[::1], int64[::1]), cache=True, nogil=True)
 def units(data: Any, offsets: Any, table: Any, hashes: Any, alone: Any, begins: Any, ends: Any, starts: Any) -> Any:
     """Words of texts, and characters of unsegmented scripts: hash, whether it stands alone, first byte and last + 1.
 
@@ -31,26 +31,26 @@ def units(data: Any, offsets: Any, table: Any, hashes: Any, alone: Any, begins: 
         at, inside = base, False
         while at < end:
             here = at
-            code, at = _code_point(data, at)
+            code, at = code_point(data, at)
             entry = table[code]
             single = entry & CHARACTER
             if inside and (single or not entry & WORD):
-                hashes[count] = _mix(hashes[count])
+                hashes[count] = mix(hashes[count])
                 ends[count] = here - base
                 count, inside = count + 1, False
             if not entry & WORD:
                 continue
             if not inside:
-                hashes[count], alone[count], begins[count] = _NO_HASH, single != 0, here - base
-            hashes[count] = (hashes[count] ^ np.uint64(entry & VALUE)) * _GOLDEN
+                hashes[count], alone[count], begins[count] = NO_HASH, single != 0, here - base
+            hashes[count] = (hashes[count] ^ np.uint64(entry & VALUE)) * GOLDEN
             if single:
-                hashes[count] = _mix(hashes[count])
+                hashes[count] = mix(hashes[count])
                 ends[count] = at - base
                 count += 1
             else:
                 inside = True
         if inside:
-            hashes[count] = _mix(hashes[count])
+            hashes[count] = mix(hashes[count])
             ends[count] = end - base
             count += 1
     starts[len(offsets) - 1] = count
@@ -71,11 +71,11 @@ def windows(hashes: Any, alone: Any, starts: Any, words: Any, chars: Any, out: A
     power = np.empty(max(words, chars) + 2, np.uint64)
     power[0] = 1
     for n in range(1, len(power)):
-        power[n] = power[n - 1] * _GOLDEN
+        power[n] = power[n - 1] * GOLDEN
     for text in range(len(starts) - 1):
-        first, h, total = starts[text], _NO_HASH, 0
+        first, h, total = starts[text], NO_HASH, 0
         for i in range(starts[text], starts[text + 1]):
-            h = h * _GOLDEN + hashes[i]
+            h = h * GOLDEN + hashes[i]
             total += words if alone[i] else chars
             spare = words if alone[first] else chars
             while total - spare >= needed:
@@ -84,7 +84,7 @@ def windows(hashes: Any, alone: Any, starts: Any, words: Any, chars: Any, out: A
                 first += 1
                 spare = words if alone[first] else chars
             lengths[i] = i - first + 1 if total >= needed else 0
-            out[i] = _mix(h) if total >= needed else _NO_HASH
+            out[i] = mix(h) if total >= needed else NO_HASH
 
 
 @njit(int64(uint64[::1], int64[::1], int64, int64, uint64[::1], int64[::1]), cache=True, nogil=True)
@@ -96,7 +96,7 @@ def fingerprints(hashes: Any, starts: Any, ngram: Any, window: Any, out: Any, la
     """
     power = np.uint64(1)
     for _ in range(ngram):
-        power *= _GOLDEN
+        power *= GOLDEN
     count = 0
     grams = np.empty(1024, np.uint64)
     for text in range(len(starts) - 1):
@@ -106,15 +106,15 @@ def fingerprints(hashes: Any, starts: Any, ngram: Any, window: Any, out: Any, la
             continue
         if total > len(grams):
             grams = np.empty(2 * total, np.uint64)
-        h = _NO_HASH
+        h = NO_HASH
         for i in range(ngram - 1):
-            h = h * _GOLDEN + hashes[begin + i]
+            h = h * GOLDEN + hashes[begin + i]
         chosen = -1
         for g in range(total):
-            h = h * _GOLDEN + hashes[begin + g + ngram - 1]
+            h = h * GOLDEN + hashes[begin + g + ngram - 1]
             if g:
                 h -= hashes[begin + g - 1] * power
-            grams[g] = _mix(h)
+            grams[g] = mix(h)
             if g + 1 < window:
                 continue
             first, before = g + 1 - window, chosen
@@ -135,17 +135,17 @@ def fingerprints(hashes: Any, starts: Any, ngram: Any, window: Any, out: Any, la
 def _same_unit(data: Any, at: Any, end: Any, other: Any, other_at: Any, other_end: Any, table: Any) -> Any:
     """Whether two units have the same characters in normal form."""
     while at < end and other_at < other_end:
-        code, at = _code_point(data, at)
-        other_code, other_at = _code_point(other, other_at)
+        code, at = code_point(data, at)
+        other_code, other_at = code_point(other, other_at)
         if table[code] & VALUE != table[other_code] & VALUE:
             return False
     return at == end and other_at == other_end
 
 
-_UNITS = (*_TEXTS[:2], int64[::1], int32[::1], int32[::1])  # bytes, offsets, starts, begins, ends
+_UNITS = (*TEXTS[:2], int64[::1], int32[::1], int32[::1])  # bytes, offsets, starts, begins, ends
 
 
-@njit(void(*_UNITS, *_UNITS, _TEXTS[2], int32[::1], int64[::1], boolean[::1]), cache=True, nogil=True)
+@njit(void(*_UNITS, *_UNITS, TEXTS[2], int32[::1], int64[::1], boolean[::1]), cache=True, nogil=True)
 def verify(
     data: Any, offsets: Any, starts: Any, begins: Any, ends: Any,
     other: Any, other_offsets: Any, other_starts: Any, other_begins: Any, other_ends: Any,
