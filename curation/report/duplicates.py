@@ -29,6 +29,7 @@ _RULES = {
     "dedup.exact": ["the lowest row id"],
     "dedup.minhash": ["the longest text", "the lowest row id"],
     "dedup.semantic": ["the longest text", "the lowest row id"],
+    "dedup.seen": ["the row that an earlier run handed over"],
 }
 
 
