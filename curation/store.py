@@ -120,7 +120,7 @@ class Store:
         if found is not None:
             return found
         final = self.root / stage / key
-        with _temporary(final) as folder:
+        with temporary(final) as folder:
             built = build(folder)
             manifest = _seal(folder, stage, key, recipe, built)
             try:
@@ -240,7 +240,7 @@ def _seal(folder: Path, stage: str, key: str, recipe: Mapping[str, Any], built: 
 
 
 @contextmanager
-def _temporary(final: Path) -> Iterator[Path]:
+def temporary(final: Path) -> Iterator[Path]:
     """A temporary sibling folder under a lock that dies with the process; leftovers of dead processes are removed."""
     final.parent.mkdir(parents=True, exist_ok=True)
     for stale in final.parent.glob(f".tmp-{final.name}-*"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,7 @@ from curation.ingest import read_into
 from curation.progress import Terminal
 from curation.runner import execute
 from curation.stage import Context, Stage, StageConfig, load_stage
-from curation.store import MANIFEST, Built, sync_file, write_file, write_table
+from curation.store import MANIFEST, Built, sync_file, temporary, write_file, write_table
 from flows.profiles import name_sources, split_override, stage_config, tell_problems
 from schemas.errors import ProfileError, UsageError
 from schemas.profile import Ingest, Source
@@ -41,9 +39,9 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
     context = Context(seed=seed, home=out, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out) as scratch:
+    with temporary(out / "stage") as scratch:
         source = name_sources((Source(path=path),))[0]
-        raw, made = Path(scratch) / "raw", Path(scratch) / "made"
+        raw, made = scratch / "raw", scratch / "made"
         with _preparing(stage, config):
             read = read_into(source, Ingest(), raw, context)
         made.mkdir()
@@ -90,8 +88,6 @@ def _check(out: Path) -> None:
         raise UsageError(f"--out {out} is a file", hint="name a folder")
     if any((out / name).exists() for name in OUTPUTS[:2]) and not (out / MANIFEST).exists():
         raise UsageError(f"--out {out} has tables of another origin", hint="name another folder")
-    for stale in out.glob(".tmp-*"):
-        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _publish(made: Path, out: Path, name: str, config: StageConfig, seed: int, read: Built, built: Built) -> None:

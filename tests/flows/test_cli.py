@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from curation.store import temporary
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PROFILE = """
@@ -206,3 +208,16 @@ def test_a_single_stage_keeps_own_ids_and_leaves_its_three_files(tmp_path: Path)
     assert ledger.select("row_id", "kind", "kept_id").rows()[-1] == ("own-1", "dropped", "own-0")
     counts = json.loads((out / "manifest.json").read_text())["counts"]
     assert counts == {"in": 3, "kept": 1, "dropped": 1, "quarantined": 1}
+
+
+def test_a_single_stage_leaves_the_work_of_another_alone_and_clears_that_of_a_dead_one(tmp_path: Path):
+    raw, out = tmp_path / "raw.jsonl", tmp_path / "d"
+    raw.write_text('{"prompt": "Is it the same?", "completion": "Yes."}\n')
+    dead = out / ".tmp-stage-dead"
+    dead.mkdir(parents=True)
+    (dead / "raw").write_text("left behind")
+    with temporary(out / "stage") as alive:
+        done = sieveline("stage", "filter.empty", str(raw), "--out", str(out), home=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert alive.exists()
+    assert not dead.exists()
