@@ -60,6 +60,9 @@ def execute(
     one_file: bool = False,
 ) -> Built:
     """Run a stage over parts and write into a folder its own parts, or `kept.parquet`, and `decisions.parquet`."""
+    prepare = getattr(stage, "prepare", None)
+    if context.each and prepare:
+        prepare(config)  # once, before parts are worked on side by side
     run = _execute_set if stage.SCOPE == "set" else _execute_rows
     return run(stage, (_OneFile if one_file else _Tally)(name, folder), config, parts, context)
 
@@ -83,12 +86,12 @@ def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Seque
 
 
 def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
-    rows, shard, merge = scan_parts(parts), getattr(stage, "shard", None), getattr(stage, "merge", None)
+    shard, merge = getattr(stage, "shard", None), getattr(stage, "merge", None)
     if context.each and shard and merge:
         shards = list(context.each(lambda part: shard(scan_parts([part]), config, context), parts))
-        result = merge(shards, rows, config, context)
+        result = merge(shards, config, context)
     else:
-        result = stage.run(rows, config, context)
+        result = stage.run(scan_parts(parts), config, context)
     dropped, edited, flagged, replaced = _collect(result.dropped, result.edited, result.flagged, result.replaced)
     dropped = dropped.drop("prompt_id", strict=False)
     if dropped["row_id"].is_duplicated().any():

@@ -12,7 +12,7 @@ set-scoped stage sees every part as one lazy frame and returns only what it drop
 each part. Stages know nothing of files, resume or Prefect.
 
 A set-scoped stage may have `shard(rows, config, context)`, what it needs to know of some of the rows, of any kind, and
-`merge(shards, rows, config, context) -> Result`; so shards can be worked on apart, and `run` is both in one.
+`merge(shards, config, context) -> Result`; so shards can be worked on apart, and `run` is both in one.
 
 A stage may also have `prepare(config)`, which loads what it needs, and `fingerprint(config, context)`: digests of what
 it reads besides its rows.

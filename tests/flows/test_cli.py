@@ -25,6 +25,8 @@ seed = 3
 path = "{source}"
 name = "s"
 licence = "CC0-1.0"
+[ingest]
+part_rows = 5
 [[stages]]
 use = "clean.normalize"
 [[stages]]

@@ -42,7 +42,7 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
     Raises CanaryError where a copy that is planted beside the data is not found.
     """
-    return merge([shard(rows, config, context)], rows, config, context)
+    return merge([shard(rows, config, context)], config, context)
 
 
 def _compared(config: Config) -> tuple[list[TextOf], list[TextOf]]:
@@ -65,7 +65,7 @@ def shard(rows: pl.LazyFrame, config: Config, context: Context) -> list[Digested
         return map_batches(columns, Digester(names), task)
 
 
-def merge(shards: Sequence[list[Digested]], rows: pl.LazyFrame, config: Config, context: Context) -> Result:
+def merge(shards: Sequence[list[Digested]], config: Config, context: Context) -> Result:
     """Find the copies among all shards. Returns and raises as `run`."""
     from curation.dedup.exact.digests import Digester
 

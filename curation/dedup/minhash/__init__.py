@@ -6,8 +6,8 @@ pair counts that is not verified on the whole sets. Verified pairs make clusters
 survives, else the longest text, else the lowest row_id.
 
 Shingles that half a percent of all texts hold (`common`; a tool's preamble, a template) are left out, so that rows are
-compared by what is their own. On 7,673 tool calls with 44 preambles plain similarity from .7 on drops 68 %; this way
-it is the few percent whose request is the same.
+compared by what is their own. Of 7,673 tool calls with 44 preambles plain similarity of prompts from .7 on drops 89 %;
+this way it is 8 %; 6 % have the request of an earlier row word for word (docs/deduplication.md).
 
 In the ledger `kept_id` is the survivor and `value` the similarity to it. A row that is alike to the survivor only
 through others has as `value` the similarity to the nearest row it is linked to, and in `detail` that row's id and the
@@ -64,7 +64,7 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
     Raises CanaryError where too few of the copies planted beside the data are found.
     """
-    return merge([shard(rows, config, context)], rows, config, context)
+    return merge([shard(rows, config, context)], config, context)
 
 
 def shard(rows: pl.LazyFrame, config: Config, context: Context) -> list[Sketch]:
@@ -85,7 +85,7 @@ def _sketcher(config: Config, context: Context) -> Sketcher:
     return Sketcher(config.ngram, config.char_ngram, config.hangul_characters, config.bands(), context.seed)
 
 
-def merge(shards: Sequence[list[Sketch]], rows: pl.LazyFrame, config: Config, context: Context) -> Result:
+def merge(shards: Sequence[list[Sketch]], config: Config, context: Context) -> Result:
     """Find the copies among all shards. Returns and raises as `run`."""
     from curation.dedup.minhash import planted
 

@@ -34,8 +34,8 @@ def common(sketches: Sequence[Sketch], share: float) -> Hashes:
 
     The texts looked at are chosen by their own hashes, so the answer depends on the set of texts alone.
     """
-    total = sum(len(sketch.keys) for sketch in sketches)
-    limit = np.uint64(min(2**64 - 1, 2**64 * _SAMPLE // max(total, 1)))
+    distinct = len(np.unique(np.concatenate([sketch.keys[:, 0] for sketch in sketches])))
+    limit = np.uint64(min(2**64 - 1, 2**64 * _SAMPLE // max(distinct, 1)))
     shingles: list[Hashes] = []
     texts: set[tuple[int, int]] = set()
     for sketch in sketches:

@@ -12,6 +12,7 @@ band on disk, about 1 kB.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,8 +97,7 @@ class Index:
         Raises UsageError where it was begun with other settings, or a segment is no longer in the store.
         """
         keys = _listed(home, config)
-        store = Store(home / "store")
-        found = [store.find(STAGE, key) for key in keys]
+        found = _segments(home, tuple(keys))
         if lost := [key for key, done in zip(keys, found, strict=True) if done is None]:
             raise UsageError(
                 f"the index {config.index!r} of published rows lacks {len(lost)} of {len(keys)} segments, such as "
@@ -150,6 +150,12 @@ class Index:
             planted += len(chosen)
             found += len(set(ours[chosen[ours] == theirs].tolist()))
         return Canary(planted, found, bands.recall(self.config.threshold))
+
+
+@functools.lru_cache(maxsize=1)
+def _segments(home: Path, keys: tuple[str, ...]) -> list[Committed | None]:
+    """Segments of the store, their files verified once for all parts of a run."""
+    return [Store(home / "store").find(STAGE, key) for key in keys]
 
 
 _NONE = np.zeros(0, np.uint64)
