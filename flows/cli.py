@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.stopping import is_stop
 from schemas.errors import SievelineError, UsageError
 
 app = typer.Typer(
@@ -234,10 +235,13 @@ def main() -> None:
         code = STOPPED
     except Exception as error:
         show = getattr(error, "show", None)
-        if show is None:
+        if is_stop(error):
+            code = STOPPED
+        elif show is None:
             raise
-        show()
-        sys.exit(getattr(error, "exit_code", UsageError.exit_code))
+        else:
+            show()
+            sys.exit(getattr(error, "exit_code", UsageError.exit_code))
     if code == STOPPED:
         errors.print("stopped; what is finished is kept: the same command goes on from there", markup=False)
     sys.exit(code if isinstance(code, int) else 0)

@@ -27,6 +27,7 @@ from curation.runs import Runs
 from curation.scoring.engines import make_scorer
 from curation.scoring.run import score
 from flows.session import Session
+from flows.stopping import is_stop
 from schemas import expectations
 from schemas.errors import SievelineError
 
@@ -41,7 +42,7 @@ def recorded(home: str, run: str) -> Iterator[None]:
         runs.finish(runs.load(run), str(error))
         raise
     except BaseException as error:
-        told = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        told = "stopped" if is_stop(error) else f"{type(error).__name__}: {error}"
         runs.finish(runs.load(run), told)
         raise
     runs.finish(runs.load(run))

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from curation.store import temporary
+from flows.stopping import is_stop
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -195,6 +196,22 @@ def test_interrupting_keeps_what_is_finished(tmp_path: Path):
     assert running.returncode == 130, stderr
     assert re.search(r"stopped; what is finished is kept", stderr)
     assert json.loads(sieveline("counts", "--json", home=tmp_path).stdout)[0]["stage"] == "ingest"
+
+
+def test_an_error_raised_while_stopping_is_a_stop():
+    def housekeeping(error: BaseException):
+        try:
+            raise error
+        except BaseException:
+            raise ValueError("Task run is not set")  # noqa: B904 - as a library does that did not expect it
+
+    with pytest.raises(ValueError, match="not set") as stopped:
+        housekeeping(KeyboardInterrupt())
+    with pytest.raises(ValueError, match="not set") as failed:
+        housekeeping(OSError("disk full"))
+    assert is_stop(KeyboardInterrupt())
+    assert is_stop(stopped.value)
+    assert not is_stop(failed.value)
 
 
 def test_a_single_stage_keeps_own_ids_and_leaves_its_three_files(tmp_path: Path):
