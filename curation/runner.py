@@ -13,7 +13,7 @@ import polars as pl
 from curation.digest import code_digest
 from curation.stage import Context, Stage, StageConfig, as_decisions, load_stage
 from curation.store import PARQUET, Built, Committed, Store, read_part, scan_parts, write_part, write_table
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.records import DECISIONS
 
 
@@ -92,16 +92,20 @@ def _execute_set(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequen
         result = merge(shards, config, context)
     else:
         result = stage.run(scan_parts(parts), config, context)
-    dropped, edited, flagged, replaced = _collect(result.dropped, result.edited, result.flagged, result.replaced)
+    dropped, edited, flagged, replaced, added, *siblings = _collect(
+        result.dropped, result.edited, result.flagged, result.replaced, result.added, *result.siblings.values()
+    )
     dropped = dropped.drop("prompt_id", strict=False)
     if dropped["row_id"].is_duplicated().any():
         twice = dropped.filter(pl.col("row_id").is_duplicated())["row_id"]
         raise StoreError(f"{tally.name}: {twice.n_unique():,} ids dropped twice (for instance {twice[0]})")
-    tally.rest(parts, dropped, replaced)
+    tally.rest(parts, dropped, replaced, added)
     if tally.dropped != dropped.height:
         raise StoreError(f"{tally.name}: dropped {dropped.height} ids, of which {tally.dropped} are rows of its input")
     tally.remark(edited, flagged)
     tally.facts.append(result.facts)
+    for sibling, chosen in zip(result.siblings, siblings, strict=True):
+        tally.beside(sibling, parts, chosen)
     return tally.close()
 
 
@@ -143,14 +147,23 @@ class _Tally:
         write_part(kept, self.parts[-1])
         self.note(rows, dropped)
 
-    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: pl.DataFrame | None) -> None:
-        """Write the rows of some parts that are not dropped, with the columns that are replaced; note the dropped."""
+    def rest(
+        self,
+        parts: Sequence[Path],
+        dropped: pl.DataFrame,
+        replaced: pl.DataFrame | None,
+        added: pl.DataFrame | None = None,
+    ) -> None:
+        """Write the rows of some parts that are not dropped, with what is replaced and added; note the dropped."""
         gone = pl.col("row_id").is_in(dropped["row_id"].implode())
         for part in parts:
             frame = read_part(part)
             kept = frame.filter(~gone)
             if replaced is not None:
                 kept = kept.update(replaced, on="row_id", how="left", maintain_order="left")
+            if added is not None:
+                _check_new(self.name, kept.columns, added.columns)
+                kept = kept.join(added, on="row_id", how="left", maintain_order="left", validate="1:1")
             self.add(frame.height, kept, _with_prompt_ids(frame.filter(gone), dropped))
 
     def note(self, rows: int, dropped: pl.DataFrame) -> None:
@@ -165,6 +178,11 @@ class _Tally:
         for kind, frame in (("edited", edited), ("flagged", flagged)):
             if frame is not None:
                 self.ledger.append(as_decisions(frame, self.name, kind))
+
+    def beside(self, sibling: str, parts: Sequence[Path], chosen: pl.DataFrame) -> None:
+        """Write the rows of a sibling, in the order of the input, as a table of its own."""
+        rows = scan_parts(parts).filter(pl.col("row_id").is_in(chosen["row_id"].implode()))
+        rows.sink_parquet(self.folder / f"{sibling}.parquet", maintain_order=True, **PARQUET)  # type: ignore[call-overload]
 
     def close(self) -> Built:
         """Write the ledger."""
@@ -181,9 +199,15 @@ class _OneFile(_Tally):
     suffix = ".arrow"
     plan: pl.LazyFrame | None = None
 
-    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: pl.DataFrame | None) -> None:
-        if replaced is not None:
-            super().rest(parts, dropped, replaced)
+    def rest(
+        self,
+        parts: Sequence[Path],
+        dropped: pl.DataFrame,
+        replaced: pl.DataFrame | None,
+        added: pl.DataFrame | None = None,
+    ) -> None:
+        if replaced is not None or added is not None:
+            super().rest(parts, dropped, replaced, added)
             return
         rows = scan_parts(parts)
         gone = pl.col("row_id").is_in(dropped["row_id"].implode())
@@ -197,6 +221,14 @@ class _OneFile(_Tally):
         for part in self.parts:
             part.unlink()
         return super().close()
+
+
+def _check_new(name: str, have: Sequence[str], added: Sequence[str]) -> None:
+    taken = sorted(set(have) & set(added) - {"row_id"})
+    if taken:
+        raise UsageError(
+            f"{name}: the rows already have {', '.join(taken)}", hint="give the column another name in the profile"
+        )
 
 
 def _with_prompt_ids(rows: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:

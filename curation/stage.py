@@ -8,8 +8,8 @@ Its dotted name under `curation` is at once the file's path, the name in a profi
     def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result: ...
 
 A row-scoped stage is run a part at a time, so its memory does not grow with the data; it returns both halves. A
-set-scoped stage sees every part as one lazy frame and returns only what it drops or changes; the runner does so to
-each part. Stages know nothing of files, resume or Prefect.
+set-scoped stage sees every part as one lazy frame and returns only what it drops, changes or adds; the runner does so
+to each part. Stages know nothing of files, resume or Prefect.
 
 A set-scoped stage may have `shard(rows, config, context)`, what it needs to know of some of the rows, of any kind, and
 `merge(shards, config, context) -> Result`; so shards can be worked on apart, and `run` is both in one.
@@ -64,7 +64,10 @@ class Result:
     `dropped`, `edited` and `flagged` have `row_id`, `reason` and any other columns of the ledger; what is missing is
     null. A flag is something to look at in a row that is kept as it is.
     `kept` is None in a set-scoped stage: every row that is not dropped goes on as it came, but for those in `replaced`,
-    which has `row_id` and the columns that are new.
+    which has `row_id` and the columns that are new. `added` has `row_id` and columns that no row had before; a row that
+    is not in it has nulls there.
+    `siblings` are other choices from the same rows, by name: frames of `row_id`. Their rows are written beside what is
+    kept, and touch nothing else.
     `facts` are small figures for the manifest and the report.
     """
 
@@ -73,6 +76,8 @@ class Result:
     edited: pl.LazyFrame | None = None
     flagged: pl.LazyFrame | None = None
     replaced: pl.LazyFrame | None = None
+    added: pl.LazyFrame | None = None
+    siblings: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -90,11 +90,22 @@ def _check(out: Path) -> None:
         raise UsageError(f"--out {out} has tables of another origin", hint="name another folder")
 
 
+def _clear(out: Path) -> None:
+    """Take away what an earlier run left: its manifest first, then the tables that it names."""
+    manifest = out / MANIFEST
+    if manifest.exists():
+        named = [file["name"] for file in orjson.loads(manifest.read_bytes())["files"]]
+        manifest.unlink()
+        for name in named:
+            if Path(name).name == name:
+                (out / name).unlink(missing_ok=True)
+
+
 def _publish(made: Path, out: Path, name: str, config: StageConfig, seed: int, read: Built, built: Built) -> None:
-    """Move the tables into place, the manifest last and the old one away first."""
-    (out / MANIFEST).unlink(missing_ok=True)
+    """Move the tables (and those of siblings) into place, the manifest last and the old ones away first."""
+    _clear(out)
     files = []
-    for table in OUTPUTS[:2]:
+    for table in sorted(file.name for file in made.glob("*.parquet")):
         sync_file(made / table)
         (made / table).rename(out / table)
         files.append({"name": table, "sha256": sha256_file(out / table), "bytes": (out / table).stat().st_size})
