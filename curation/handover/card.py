@@ -10,8 +10,9 @@ import orjson
 from curation.runs import RunRecord
 
 CONFIGS = ("sft", "rejection_sampling", "preference")
+CONTROLS = "controls"
 COLUMNS = {
-    "sft": "`messages` (role, content) with `row_id`, `prompt_id`, `source`, `language`, `metadata`",
+    "sft": "`messages` (role, content) with `row_id`, `prompt_id`, `source`, `language`, `metadata` and scores",
     "rejection_sampling": "`prompt`, `completion` with `reward` and the statistics of its group of candidates",
     "preference": "`prompt`, `chosen`, `rejected` with `score_chosen`, `score_rejected`, `margin` and both ids",
 }
@@ -29,14 +30,15 @@ def licence_of(sources: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _front_matter(rows: Mapping[str, int], sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    present = [name for name in CONFIGS if rows.get(name)]
+    present = [name for name in rows if rows[name]]
     lines = ["---", f"license: {quoted(licence_of(sources))}", "tags:", "- sieveline", "- trl"]
     languages = sorted({code for source in sources for code in source["languages"] if len(code) == 2})
     if languages:
         lines += ["language:", *(f"- {quoted(code)}" for code in languages)]
     lines.append("configs:")
     for name in present:
-        lines += [f"- config_name: {name}", "  data_files:", "  - split: train", f"    path: {name}/train-*.parquet"]
+        path = name if name in CONFIGS else f"{CONTROLS}/{name.removeprefix('sft_')}/sft"
+        lines += [f"- config_name: {name}", "  data_files:", "  - split: train", f"    path: {path}/train-*.parquet"]
         if name == "sft":
             lines.append("  default: true")
     return [*lines, "---", ""]
@@ -64,7 +66,9 @@ def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[
         "| set | rows | columns |",
         "|---|---|---|",
         *(f"| `{name}` | {rows.get(name, 0):,} | {COLUMNS[name]} |" for name in CONFIGS),
+        *(f"| `{name}` | {count:,} | as `sft` |" for name, count in rows.items() if name not in CONFIGS),
         "",
+        *_on_controls(rows),
         "```python",
         "from datasets import load_dataset",
         "",
@@ -90,6 +94,17 @@ def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[
         "same inputs.",
     ]
     return lines
+
+
+def _on_controls(rows: Mapping[str, int]) -> list[str]:
+    names = [name for name in rows if name not in CONFIGS]
+    if not names:
+        return []
+    return [
+        f"{' and '.join(f'`{name}`' for name in names)}: controls of the selection, of the same size and from the same",
+        "candidates. What is claimed of the SFT set is worth what it is worth beside them.",
+        "",
+    ]
 
 
 def cell(text: str) -> str:

@@ -1,6 +1,7 @@
 """Write a run's hand-over folder, whole or not at all.
 
     <out>/sft/ rejection_sampling/ preference/   train-00000-of-00001.parquet each
+    <out>/controls/random/sft/ longest/sft/       the siblings of a selection, where the run made one
     <out>/README.md report.html run.json          the card, the report, the record
 
 Everything is built in a temporary folder inside `out` and moved into place entry by entry, `run.json` last and taken
@@ -19,14 +20,15 @@ from typing import Any
 import orjson
 import polars as pl
 
-from curation.handover.card import CONFIGS, dataset_card
+from curation.handover.card import CONFIGS, CONTROLS, dataset_card
 from curation.handover.tables import write_split
 from curation.runs import RunRecord, Runs
 from curation.store import sync_folder
 from schemas.errors import UsageError
 
 RECORD = "run.json"
-ENTRIES = (*CONFIGS, "README.md", "report.html", RECORD)
+DECISIONS_FILE = "decisions.parquet"
+ENTRIES = (*CONFIGS, CONTROLS, "README.md", "report.html", RECORD)
 SFT_COLUMNS = ("messages", "row_id", "prompt_id", "source", "language", "metadata")
 
 
@@ -43,6 +45,8 @@ def export(runs: Runs, record: RunRecord, out: Path, report: str | None) -> dict
     staging.mkdir()
     try:
         rows = {name: _write(frame, staging / name) for name, frame in sets(runs, record).items()}
+        for name, frame in controls(runs, record).items():
+            rows[f"sft_{name}"] = _write(frame, staging / CONTROLS / name / "sft")
         (staging / "README.md").write_text(dataset_card(record, rows, sources(runs, record)), encoding="utf-8")
         if report is not None:
             (staging / "report.html").write_text(report, encoding="utf-8")
@@ -71,12 +75,29 @@ def sets(runs: Runs, record: RunRecord) -> dict[str, pl.DataFrame]:
     found: dict[str, pl.DataFrame] = {}
     curated = curated_step(runs, record)
     if curated is not None:
-        found["sft"] = _with_tools(curated.select(SFT_COLUMNS).collect())
+        found["sft"] = _sft(curated)
     for name in ("rejection_sampling", "preference"):
         done = runs.last(record, name)
         if done is not None:
             found[name] = done.scan().collect()
     return found
+
+
+def controls(runs: Runs, record: RunRecord) -> dict[str, pl.DataFrame]:
+    """The siblings of the run's last selection, by name, in the columns of the SFT set."""
+    for step in reversed([step for step in record.steps if step.phase == "curate"]):
+        done = runs.committed(step)
+        names = [file.name.removesuffix(".parquet") for file in done.manifest.files if file.name != DECISIONS_FILE]
+        siblings = [name for name in names if not name.startswith("part-")]
+        if siblings:
+            return {name: _sft(done.table(name)) for name in siblings}
+    return {}
+
+
+def _sft(rows: pl.LazyFrame) -> pl.DataFrame:
+    """Rows in the columns that are exported: all scores among them."""
+    scores = [name for name in rows.collect_schema().names() if name.startswith("score_")]
+    return _with_tools(rows.select(*SFT_COLUMNS, *scores).collect())
 
 
 def _with_tools(rows: pl.DataFrame) -> pl.DataFrame:

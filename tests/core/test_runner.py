@@ -111,6 +111,35 @@ def test_a_set_stage_drops_by_id_across_parts(tmp_path: Path, stage):
     )
 
 
+def test_a_set_stage_adds_columns_to_every_part_and_writes_siblings_beside(tmp_path: Path, stage):
+    def run(rows, config, context) -> Result:
+        ids = rows.select("row_id").sort("row_id", descending=True)
+        return Result(
+            dropped=ids.filter(pl.col("row_id") == "b:000001").with_columns(reason=pl.lit("r")),
+            added=ids.filter(pl.col("row_id") != "a:000002").with_columns(score_x=pl.lit(0.5)),
+            siblings={"random": ids.filter(pl.col("row_id") != "a:000001")},
+        )
+
+    stage(run, scope="set")
+    store = Store(tmp_path)
+    data = committed(store, rows(conversation("a"), conversation("b"), source="a"), rows(conversation("c"), source="b"))
+    done = run_stage(store, "filter.length", StageConfig(), [data], Context())
+    assert done.scan().collect().select("row_id", "score_x").rows() == [("a:000001", 0.5), ("a:000002", None)]
+    assert [pl.read_parquet(part).columns[-1] for part in done.parts] == ["score_x", "score_x"]
+    beside = done.table("random").collect()
+    assert beside["row_id"].to_list() == ["a:000002", "b:000001"], "whole rows, in the order of the input"
+    assert beside.schema == data.scan().collect_schema()
+    assert done.manifest.counts == {"in": 3, "kept": 2, "dropped": 1, "quarantined": 0}
+
+
+def test_an_added_column_must_be_new(tmp_path: Path, stage):
+    nothing = pl.LazyFrame(schema={"row_id": pl.String, "reason": pl.String})
+    stage(lambda rows, c, x: Result(nothing, added=rows.select("row_id", "language")), scope="set")
+    store = Store(tmp_path)
+    with pytest.raises(UsageError, match="the rows already have language"):
+        run_stage(store, "filter.length", StageConfig(), [committed(store, rows(conversation("a")))], Context())
+
+
 def test_a_set_stage_cannot_drop_an_unknown_row(tmp_path: Path, stage):
     stage(lambda rows, c, x: Result(dropped=pl.LazyFrame({"row_id": ["ghost"], "reason": ["r"]})), scope="set")
     store = Store(tmp_path)

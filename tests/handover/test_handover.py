@@ -12,8 +12,11 @@ from curation.handover import export
 from curation.handover.card import cell, licence_of
 from curation.handover.tables import SHARD, write_split
 from curation.ledger import counts, why
+from curation.runner import run_stage
+from curation.stage import Context, load_stage
+from curation.store import Built, write_table
 from schemas.errors import UsageError
-from schemas.records import MESSAGES
+from schemas.records import DECISIONS, MESSAGES
 from tests.runs import make_run
 
 
@@ -42,6 +45,33 @@ def test_all_three_sets_load_with_trl_columns(tmp_path: Path):
     assert best[0]["completion"] == [{"role": "assistant", "content": "A good answer, whole."}]
     assert (tmp_path / "out" / "run.json").exists()
     assert not list((tmp_path / "out").glob(".tmp-*"))
+
+
+def test_the_siblings_of_a_selection_are_handed_over_with_the_scores(tmp_path: Path):
+    runs, record = make_run(tmp_path)
+    curated = runs.last(record, "filter.length")
+    assert curated is not None
+
+    def score(folder: Path) -> Built:
+        write_table(curated.scan().with_columns(score_a=pl.Series([1.0, 2.0])).collect(), folder / "part-00000.parquet")
+        write_table(pl.DataFrame(schema=DECISIONS), folder / "decisions.parquet")
+        return Built({"in": 2, "kept": 2, "dropped": 0, "quarantined": 0}, {})
+
+    scored = runs.store.commit("scoring.a", {"of": curated.manifest.digest}, score)
+    runs.add(record, "curate", scored)
+    stage = load_stage("select.best")
+    config = stage.Config(rows=1, scores={"score_a": 1.0}, diversity="none", model="minilm-l6-v2")
+    runs.add(record, "curate", run_stage(runs.store, "select.best", config, [scored], Context(home=tmp_path)))
+    rows = export(runs, record, tmp_path / "out", "<html></html>")
+    assert rows == {"sft": 1, "rejection_sampling": 2, "preference": 2, "sft_random": 1, "sft_longest": 1}
+    sft = load(tmp_path / "out", "sft", tmp_path / "cache")
+    assert (sft["row_id"][:], sft["score_a"][:]) == (["t:000003"], [2.0])
+    longest = load(tmp_path / "out", "sft_longest", tmp_path / "cache")
+    assert longest["row_id"][:] == ["t:000001"], "its answer has 18 characters, the other one 13"
+    assert longest.column_names == sft.column_names
+    assert (tmp_path / "out" / "controls" / "random" / "sft" / SHARD).exists()
+    export(*make_run(tmp_path / "again"), tmp_path / "out", "<html></html>")
+    assert not (tmp_path / "out" / "controls").exists(), "of a run without a selection there are none"
 
 
 def test_two_exports_of_one_run_have_the_same_bytes(tmp_path: Path):
