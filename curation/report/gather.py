@@ -11,7 +11,7 @@ import polars as pl
 
 from curation import ledger, text
 from curation.handover.export import sources
-from curation.report import duplicates
+from curation.report import duplicates, selection
 from curation.report.excerpts import excerpt
 from curation.runs import RunRecord, Runs
 from curation.store import Committed
@@ -59,6 +59,8 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
         "funnel": [entry for entry in funnel if not entry["stage"].startswith("gates.")],
         "examples": examples(runs, record, found),
         "duplicates": duplicates.gather(runs, record, found.ingested),
+        "scores": selection.scores(runs, record),
+        "selections": selection.selections(record),
         "sources": sources(runs, record),
         "files": [file for step in record.steps if step.phase == "ingest" for file in step.facts.get("files", [])],
         "quarantine": quarantine(runs, record),

@@ -47,6 +47,7 @@ def test_all_three_sets_load_with_trl_columns(tmp_path: Path):
     assert not list((tmp_path / "out").glob(".tmp-*"))
 
 
+@pytest.mark.engine
 def test_the_siblings_of_a_selection_are_handed_over_with_the_scores(tmp_path: Path):
     runs, record = make_run(tmp_path)
     curated = runs.last(record, "filter.length")

@@ -9,10 +9,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from curation.report import render
 from curation.report.excerpts import excerpt
 from curation.report.gather import even_edges, histogram
+from curation.runner import run_stage
+from curation.stage import Context, load_stage
+from curation.store import Built, write_table
+from schemas.records import DECISIONS
 from tests.helpers import rows
 from tests.runs import make_run
 
@@ -43,6 +48,33 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+
+@pytest.mark.engine
+def test_scores_and_selections_are_shown_beside_their_controls(tmp_path: Path):
+    runs, record = make_run(tmp_path)
+    before = runs.last(record, "filter.length")
+    assert before is not None
+    stage = load_stage("select.best")
+    config = stage.Config(
+        rows=1, scores={"rating": 2.0}, diversity="none", model="minilm-l6-v2", quotas=[{"by": "language", "each": 1.0}]
+    )
+    frame = before.scan().with_columns(metadata=pl.Series(['{"rating": 1}', '{"rating": 4.25}'])).collect()
+
+    def rate(folder: Path) -> Built:
+        write_table(frame, folder / "part-00000.parquet")
+        write_table(pl.DataFrame(schema=DECISIONS), folder / "decisions.parquet")
+        return Built({"in": 2, "kept": 2, "dropped": 0, "quarantined": 0}, {})
+
+    rated = runs.store.commit("scoring.a", {}, rate)
+    runs.add(record, "curate", rated)
+    runs.add(record, "curate", run_stage(runs.store, "select.best", config, [rated], Context(home=tmp_path)))
+    words = " ".join(" ".join(Page(render(runs, record)).words).split())
+    assert "1 rows of 2 candidates" in words
+    # The Korean row was chosen: 13 characters, rating 4.25; the longest is the other one.
+    assert re.search(r"chosen 1 13 characters 1 0\.000 \S+ 1 4\.250", words)
+    assert re.search(r"longest 1 18 characters 1 0\.000 \S+ 0 1\.000", words)
+    assert "By language: ko 1 rows" in words
 
 
 def test_a_report_shows_the_runs_figures(tmp_path: Path):
