@@ -108,10 +108,11 @@ def train(run: str, home: str = HOME, out: str = "out") -> None:
 
 @flow(name="sets", flow_run_name="{run}", persist_result=False)
 def sets(run: str, home: str = HOME, out: str = "out") -> None:
-    """All three sets with their report: curate, prefer, hand over."""
+    """All sets with their report: curate, prefer (unless the profile generates nothing), hand over."""
     with steps.recorded(home, run):
         curate(run, home)
-        prefer(run, home)
+        if Session.open(home, run).profile.generation.engine != "none":
+            prefer(run, home)
         hand_over(home, run, out)
     show(home, run, out)
 

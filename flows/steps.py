@@ -148,10 +148,13 @@ def write_report(home: str, run: str) -> Path:
 
 
 def train_chain(home: str, run: str, out: str) -> None:
-    """SFT, rejection-sampling SFT and DPO on the sets handed over to `out`, each from the model before it."""
-    from training.chain import run_all
+    """SFT, rejection-sampling SFT and DPO on the sets handed over to `out`, each from the model before it.
+
+    A profile that generates nothing has the curated set alone, and ends with SFT.
+    """
+    from training import chain, sft
 
     session = Session.open(home, run)
-    models = Path(out) / "models"
+    work = sft.train if session.profile.generation.engine == "none" else chain.run_all
     options: dict[str, Any] = {"seed": session.profile.seed, "home": Path(home), "progress": session.context.progress}
-    run_all(Path(out), models, session.profile.training, **options)
+    work(Path(out), Path(out) / "models", session.profile.training, **options)

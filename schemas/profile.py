@@ -80,9 +80,12 @@ class Gates(Section):
 
 
 class Generation(Section):
-    """How candidates are made. Seeds are derived from prompt ids; nothing depends on order."""
+    """How candidates are made. Seeds are derived from prompt ids; nothing depends on order.
 
-    engine: Literal["vllm", "openai", "deterministic"] = "vllm"
+    With engine `none` there are none: the run ends with the curated set, without rejection sampling and pairs.
+    """
+
+    engine: Literal["vllm", "openai", "deterministic", "none"] = "vllm"
     model: str = "smollm2-135m-instruct"
     prompts: int = Field(default=16, gt=0, description="how many prompts are drawn from the curated set")
     candidates: int = Field(default=4, ge=1)

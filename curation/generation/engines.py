@@ -6,6 +6,7 @@ from pathlib import Path
 
 from curation.generation.protocol import Generator
 from curation.models import resolve
+from schemas.errors import UsageError
 from schemas.profile import Generation
 
 
@@ -14,6 +15,8 @@ def make_generator(settings: Generation, home: Path) -> Generator:
 
     Raises UsageError where the model or the address cannot be used, EngineError where the engine is not installed.
     """
+    if settings.engine == "none":
+        raise UsageError("generation.engine is none: there is nothing to generate with", hint="name an engine")
     if settings.engine == "openai":
         from curation.generation.openai import OpenAIGenerator
 

@@ -52,7 +52,6 @@ def quoted(text: str) -> str:
 def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[str, Any]]) -> list[str]:
     profile = record.profile
     used = ", ".join(f"`{entry['use']}`" for entry in profile["stages"])
-    generated = f"{profile['generation']['candidates']} a prompt from `{cell(profile['generation']['model'])}`"
     table = [
         [cell(s["name"]), cell(s["licence"]), f"{s['read']:,}", f"{s['kept']:,}", cell(", ".join(s["languages"]))]
         for s in sources
@@ -87,13 +86,22 @@ def _body(record: RunRecord, rows: Mapping[str, int], sources: Sequence[Mapping[
         "",
         f"Curation: {used}.",
         "",
-        f"Candidates: {generated}, scored by `{cell(profile['scoring']['model'])}`.",
-        "Rewards are a model's opinion; the pairs inherit its biases.",
-        "",
+        *_on_candidates(profile),
         "To reproduce it, save the `profile` of `run.json` as TOML and run `sieveline curate --profile FILE` on the",
         "same inputs.",
     ]
     return lines
+
+
+def _on_candidates(profile: Mapping[str, Any]) -> list[str]:
+    if profile["generation"]["engine"] == "none":
+        return []
+    generated = f"{profile['generation']['candidates']} a prompt from `{cell(profile['generation']['model'])}`"
+    return [
+        f"Candidates: {generated}, scored by `{cell(profile['scoring']['model'])}`.",
+        "Rewards are a model's opinion; the pairs inherit its biases.",
+        "",
+    ]
 
 
 def _on_controls(rows: Mapping[str, int]) -> list[str]:

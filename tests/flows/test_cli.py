@@ -167,6 +167,14 @@ def test_a_failed_gate_ends_with_4_and_names_the_expectation(tmp_path: Path):
     assert json.loads(sieveline("counts", "--json", home=tmp_path).stdout)[-1]["stage"] == "gates.ingested"
 
 
+def test_a_profile_that_generates_nothing_hands_over_the_curated_set_alone(tmp_path: Path):
+    curated_only = profile(tmp_path, change=('engine = "deterministic"', 'engine = "none"'))
+    done = sieveline("curate", "--profile", curated_only, "--out", str(tmp_path / "o"), "--limit", "20", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["README.md", "report.html", "run.json", "sft"]
+    assert "Candidates:" not in (tmp_path / "o" / "README.md").read_text()
+
+
 def test_a_dead_server_ends_with_5(tmp_path: Path):
     dead = ('engine = "deterministic"', 'engine = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nretries = 0')
     done = sieveline("curate", "--profile", profile(tmp_path, change=dead), "--out", str(tmp_path / "o"), home=tmp_path)
