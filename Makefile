@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lock curate train report test check bench serve reward-model clean
+.PHONY: help setup lock curate train report test check bench experiment serve reward-model clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -53,6 +53,9 @@ check: setup  ## format and lint (ruff), types (mypy)
 
 bench: setup  ## measure; nothing here is part of the tests
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+experiment: setup  ## train and compare models (ARGS=selection; its settings are at the top of tests/experiments/selection.py)
+	@$(BIN)/python -m tests.experiments.$(ARGS)
 
 serve: setup  ## start a Prefect server and a nightly schedule
 	@$(BIN)/sieveline serve
