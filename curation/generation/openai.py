@@ -164,6 +164,7 @@ class OpenAIGenerator:
             "messages": chat_messages(request.messages),
             "seed": request.seed,
             "n": 1,
+            **_response_format(request),
         }
         content = bytearray()
         try:
@@ -200,6 +201,14 @@ class OpenAIGenerator:
             return _Fault(PROMPT_TOO_LONG, text, retry=False)
         wait = _retry_after(response.headers.get("retry-after", ""))
         return _Fault(f"http_{status}", text, retry=status in RETRIED or status >= 500, wait=wait)
+
+
+def _response_format(request: Request) -> dict[str, Any]:
+    """OpenAI's structured outputs, which `vllm serve` and others take as well; nothing where there is no schema."""
+    if request.schema is None:
+        return {}
+    named = {"name": "reply", "strict": True, "schema": request.schema}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
 def read_completion(content: bytes) -> Reply | _Fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator as PythonGenerator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -31,7 +31,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One candidate to be made. `request_id` is unique among the requests of a call; `seed` has 31 bits."""
+    """One candidate to be made. `request_id` is unique among the requests of a call; `seed` has 31 bits.
+
+    Where there is a `schema` (JSON Schema of an object), the engine holds the text to it as the text is written; a text
+    that is cut before its end is still no instance. Servers may promise this and not keep it.
+    """
 
     request_id: str
     messages: Sequence[Message]
@@ -39,6 +43,7 @@ class Request:
     index: int
     seed: int
     sampling: Sampling
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from curation.digest import code_digest, sha256_value
+from curation.generation.ask import ask, measure
 from curation.generation.protocol import (
     PROMPT_PROBLEMS,
     PROMPT_REFUSED,
@@ -32,7 +31,6 @@ from curation.journal import Journal
 from curation.runner import log_line
 from curation.stage import Context, as_decisions
 from curation.store import Built, Committed, Store, write_table
-from schemas.errors import EngineError
 from schemas.profile import Generation
 from schemas.records import COMPLETIONS, Message, canonical_json, prompt_of
 
@@ -134,38 +132,22 @@ class _Work:
 
     def measured(self) -> list[tuple[_Prompt, Measured]]:
         """Each prompt with its measure, from the journal where it is known."""
-        keyed = [(sha256_value(["measure", self.engine, p.messages]), p) for p in self.prompts.values()]
-        unknown = [(key, prompt) for key, prompt in keyed if key not in self.journal]
-        if unknown:
-            found = self.generator.measure([prompt.messages for _, prompt in unknown])
-            for (key, _), measure in zip(unknown, found, strict=True):
-                self.journal.append(key, {"tokens": measure.tokens, "problem": measure.problem})
-        return [(prompt, Measured(**self.recalled(key))) for key, prompt in keyed]
+        prompts = list(self.prompts.values())
+        found = measure(self.generator, self.engine, [prompt.messages for prompt in prompts], self.journal)
+        return list(zip(prompts, found, strict=True))
 
     def generate(self) -> None:
-        """Ask for what the journal does not hold, and journal each reply before the next is taken."""
-        requests = {request.request_id: request for request in self.requests()}
-        keys = {name: self.key(request) for name, request in requests.items()}
-        waiting = {name: request for name, request in requests.items() if keys[name] not in self.journal}
-        recalled = len(requests) - len(waiting)
-        tokens, started = 0, time.monotonic()
-        with self.context.progress.task(STAGE, len(requests)) as task:
-            task.advance(recalled)
-            if waiting:
-                with closing(self.generator.generate(list(waiting.values()))) as answers:
-                    for reply in answers:
-                        if waiting.pop(reply.request_id, None) is None:
-                            raise EngineError(f"the engine answered {reply.request_id!r}, which was not asked")
-                        tokens += self.take(reply, keys[reply.request_id], len(requests))
-                        task.advance()
-            for name in waiting:
-                self.take(Reply(name, error="no_reply", detail="the engine gave none"), keys[name], len(requests))
-        self.replies = {
-            name: Reply(name, **self.recalled(keys[name])) for name in requests if name not in self.failures
-        }
-        rate = tokens / max(time.monotonic() - started, 1e-9)
-        said = f"{len(requests):,} requests, {recalled:,} of them from the journal"
-        self.context.progress.line(f"{STAGE}: {said}; {tokens:,} tokens made, {rate:,.0f} tokens/s")
+        """Ask for what the journal does not hold."""
+        asked = ask(
+            self.generator,
+            self.engine,
+            list(self.requests()),
+            self.journal,
+            self.context,
+            name=STAGE,
+            max_failed=self.settings.max_failed,
+        )
+        self.replies, self.failures = asked.replies, asked.failures
 
     def requests(self) -> Iterator[Request]:
         """All requests by prompt and index, so that candidates of one prompt stand together and share its prefill."""
@@ -174,37 +156,6 @@ class _Work:
                 name = f"{prompt_id}-{self.policy}-{index}"
                 seed = seed_of(self.context.seed, prompt_id, index)
                 yield Request(name, prompt.messages, prompt_id, index, seed, self.sampling)
-
-    def key(self, request: Request) -> str:
-        """What the journal calls a reply: everything that shapes its text."""
-        return sha256_value(["reply", self.engine, request.messages, request.sampling.as_dict(), request.seed])
-
-    def take(self, reply: Reply, key: str, of: int) -> int:
-        """Journal a reply or note its failure; the tokens it brought.
-
-        Raises EngineError once more have failed than the profile allows.
-        """
-        if reply.error is None:
-            made = {"text": reply.text, "finish_reason": reply.finish_reason, "tokens": reply.tokens}
-            self.journal.append(key, made)
-            return reply.tokens or 0
-        self.failures[reply.request_id] = reply
-        failed = [failure for failure in self.failures.values() if failure.error not in PROMPT_PROBLEMS]
-        if len(failed) > self.settings.max_failed * of:
-            raise _too_many(failed, of, self.settings.max_failed)
-        return 0
-
-    def recalled(self, key: str) -> dict[str, Any]:
-        """A journalled record that was there a moment ago.
-
-        Raises EngineError where the disk no longer gives it back.
-        """
-        record = self.journal.get(key)
-        if record is None:
-            raise EngineError(
-                f"{self.journal.path}: a record was damaged while in use", hint="run again; check the disk"
-            )
-        return dict(record)
 
     def drop(self, prompt: _Prompt, reason: str, **more: Any) -> None:
         """Note that a row goes no further."""
@@ -281,13 +232,3 @@ DECIDED = {
     "kept_id": pl.String,
     "detail": pl.String,
 }
-
-
-def _too_many(failed: Sequence[Reply], of: int, allowed: float) -> EngineError:
-    reasons = Counter(str(failure.error) for failure in failed).most_common(3)
-    example = {str(failure.error): failure.detail for failure in reversed(failed)}
-    lines = "\n".join(f"  - {count} {reason}: {example[reason]}" for reason, count in reasons)
-    return EngineError(
-        f"{len(failed)} of {of} requests failed, more than max_failed = {allowed:g} allows\n{lines}",
-        hint="mend the engine and run again: finished requests are journalled and not repeated",
-    )

@@ -43,6 +43,9 @@ from schemas.records import Message
 # of shorter prompts. No chunked prefill: after a chunk vLLM rewinds the generator of a seeded
 # request, a CPU generator cannot be rewound, and the engine died as soon as the waiting prompts exceeded one batch.
 CPU_ENGINE: Final[Mapping[str, Any]] = {"enforce_eager": True, "block_size": 32, "enable_chunked_prefill": False}
+# What holds a reply to a schema. Named, so that it does not depend on the schema; vLLM pins its version, and vLLM's
+# own is in the identity. Compact: between two fields a small model may write spaces until its tokens are used up.
+STRUCTURED_OUTPUTS: Final[Mapping[str, Any]] = {"backend": "xgrammar", "disable_any_whitespace": True}
 # Requests given to the child at a time: enough to keep the scheduler's queue full (vLLM runs up to 256 at once).
 WINDOW: Final = 1024
 HINT: Final = (
@@ -167,6 +170,7 @@ def _as_message(request: Request) -> dict[str, Any]:
         "messages": list(request.messages),
         "seed": request.seed,
         "sampling": request.sampling.as_dict(),
+        "schema": request.schema,
     }
 
 
@@ -195,7 +199,7 @@ class _Engine:
         """Queue a request; a reply at once where its prompt cannot be used."""
         from vllm import SamplingParams
         from vllm.inputs import tokens_input
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         name, sampling = request["request_id"], request["sampling"]
         try:
@@ -205,7 +209,10 @@ class _Engine:
         limit = self.settings["max_model_len"] - sampling["max_tokens"]
         if len(ids) > limit:
             return {"request_id": name, "error": PROMPT_TOO_LONG, "detail": f"{len(ids)} tokens, at most {limit}"}
-        parameters = SamplingParams(seed=request["seed"], output_kind=RequestOutputKind.FINAL_ONLY, **sampling)
+        held = StructuredOutputsParams(json=request["schema"]) if request["schema"] is not None else None
+        parameters = SamplingParams(
+            seed=request["seed"], output_kind=RequestOutputKind.FINAL_ONLY, structured_outputs=held, **sampling
+        )
         self._engine().add_request(name, tokens_input(ids), parameters)
         return None
 
@@ -228,7 +235,9 @@ class _Engine:
 
             wanted = {name: self.settings[name] for name in ("model", "revision", "dtype", "max_model_len")}
             cpu = CPU_ENGINE if self.settings["cpu"] else {}
-            self._llm = LLM(enable_prefix_caching=True, **wanted, **cpu)
+            self._llm = LLM(
+                enable_prefix_caching=True, structured_outputs_config=dict(STRUCTURED_OUTPUTS), **wanted, **cpu
+            )
         return self._llm.llm_engine
 
 

@@ -17,11 +17,17 @@ Fault = str | None
 class StubServer:
     """`fault(text, seed, attempt)` names what goes wrong with an attempt (from 0), None for a good reply.
 
+    `answer(body)` is the text of a good reply, or text and finish_reason; without it the prompt's text and seed.
     `asked` counts attempts and `served` good replies, by (text of the last message, seed).
     """
 
-    def __init__(self, fault: Callable[[str, int, int], Fault] = lambda text, seed, attempt: None) -> None:
+    def __init__(
+        self,
+        fault: Callable[[str, int, int], Fault] = lambda text, seed, attempt: None,
+        answer: Callable[[dict[str, Any]], str | tuple[str, str]] | None = None,
+    ) -> None:
         self.fault = fault
+        self.answer = answer or (lambda body: f"{body['messages'][-1]['content']} #{body['seed']}")
         self.asked: Counter[tuple[str, int]] = Counter()
         self.served: Counter[tuple[str, int]] = Counter()
         self.bodies: list[dict[str, Any]] = []
@@ -100,8 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _completion(self, body: dict[str, Any], text: str | None = None, **changes: Any) -> bytes:
-        said = f"{body['messages'][-1]['content']} #{body['seed']}" if text is None else text
-        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        answer = self.server.stub.answer(body) if text is None else text
+        said, reason = (answer, "stop") if isinstance(answer, str) else answer
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": reason}
         tokens = len(said.split())
         return json.dumps({"choices": [choice], "usage": {"completion_tokens": tokens}} | changes).encode()
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -278,3 +279,14 @@ def test_an_address_that_is_none_is_told_before_anything_runs(url: str):
 
 def test_the_identity_names_the_model_and_no_host():
     assert engine("http://localhost:1234/v1").identity() == {"engine": "openai", "model": {"name": "m"}}
+
+
+def test_a_schema_goes_as_a_response_format_with_its_properties_in_order():
+    schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"enum": [1]}}, "required": ["b", "a"]}
+    with StubServer() as server:
+        list(engine(server.url).generate([replace(request(), schema=schema), request()]))
+        held, free = sorted(server.bodies, key=lambda body: "response_format" not in body)
+    wanted = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+    assert held["response_format"] == wanted
+    assert list(held["response_format"]["json_schema"]["schema"]["properties"]) == ["b", "a"]
+    assert "response_format" not in free

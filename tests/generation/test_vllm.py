@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -138,3 +139,19 @@ def test_a_killed_engine_is_an_error_and_the_next_call_starts_another(engine: Vl
     with pytest.raises(EngineError, match="was killed by SIGKILL"):
         list(replies)
     assert engine.measure([prompt])[0].tokens is not None
+
+
+@pytest.mark.engine
+def test_a_schema_holds_the_real_model_and_changes_nothing_for_its_neighbours(engine: VllmGenerator):
+    prompt = [{"role": "user", "content": "How good is this answer: The sky is green.", "extra": None}]
+    score = {"score": {"enum": [0, 0.5, 1]}}
+    schema = {"type": "object", "properties": score, "required": ["score"], "additionalProperties": False}
+    sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=32)
+    held = [Request(f"held-{at}", prompt, "p", at, at, sampling, schema) for at in range(3)]
+    free = Request("free", prompt, "p", 0, 0, sampling)
+    (alone,) = engine.generate([free])
+    together = {reply.request_id: reply for reply in engine.generate([*held, free])}
+    assert together.pop("free") == alone
+    assert {reply.finish_reason for reply in together.values()} == {"stop"}
+    assert {json.loads(reply.text)["score"] for reply in together.values()} <= {0, 0.5, 1}
+    assert "\n" not in "".join(reply.text for reply in together.values())
