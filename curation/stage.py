@@ -132,8 +132,12 @@ def _of_reason(rules: Mapping[str, Rule], name: str, dtype: Any) -> pl.Expr:
 
 
 def as_decisions(frame: pl.DataFrame, stage: str, kind: str) -> pl.DataFrame:
-    """Give a stage's own columns the ledger's full shape."""
+    """Give a stage's own columns the ledger's full shape, personal data and secrets in `detail` hidden."""
+    from curation.privacy.mask import masked_series
+
     have = frame.columns
+    if "detail" in have:
+        frame = frame.with_columns(masked_series(frame["detail"].cast(pl.String)))
     return frame.select(
         pl.lit(stage).alias("stage"),
         *(

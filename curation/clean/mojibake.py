@@ -29,7 +29,7 @@ _ENCODINGS: Final = (
 )
 
 # Fences (closed or not) and inline code. Each alternative moves forward only: linear.
-_CODE: Final = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
+CODE: Final = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 
 # Text about encodings shows mojibake on purpose.
 ABOUT_ENCODINGS: Final = (
@@ -62,7 +62,7 @@ SUSPECT: Final = _suspect()
 
 def repair(text: str) -> str:
     """Repair mojibake line by line outside code; the text as it came where nothing is clearly wrong."""
-    pieces = _CODE.split(text)
+    pieces = CODE.split(text)
     # With one group in the pattern, split alternates: text, code, text, ...
     return "".join(piece if at % 2 else _repair_lines(piece) for at, piece in enumerate(pieces))
 

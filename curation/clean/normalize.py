@@ -6,31 +6,33 @@ The steps, in order, each under the reason it has in the ledger:
 - `line_endings`: CR LF, CR, and the other characters that Unicode lets end a line become LF.
 - `control_characters`: terminal escapes, other controls, byte order marks, noncharacters and invisible tag
   characters (which can carry a hidden prompt; those of a flag emoji stay) are removed.
+- `bidi_controls`, `zero_width`: characters that nobody sees and that no script here needs (`curation.clean.invisible`).
 - `unicode_normalized`: NFC. Not NFKC, which would rewrite code, superscripts and full-width text.
 - `whitespace`: outer whitespace and zero-width padding go. The first line keeps its indentation where it is two
   columns or more and a later line is indented too: it is code, and would no longer parse.
 
-Only `content` is touched. A text that becomes empty stays, for `filter.empty` to judge.
+Only `content` is touched. A text that becomes empty stays, for `filter.empty` to judge. Metadata is not touched either:
+a row with a value that has outer whitespace ("2   " beside "2") is flagged `metadata_padded`, since groups and quotas
+would take it for a value of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+import orjson
 import polars as pl
 
-from curation.clean.excerpt import excerpt
+from curation.clean.edits import ROW, Step, edit, on_content
 from curation.clean.mojibake import repair_series
-from curation.clean.steps import STEPS
+from curation.clean.steps import STEPS, needed
 from curation.stage import Context, Result, StageConfig
-from schemas.records import prompt_id_of, prompt_of
 
 SCOPE = "row"
 
-REASONS = ("mojibake_repaired", *STEPS)
-
-_ROW, _TURN = "__row", "__turn"
+_PADDED = r':"(?:\s|\\[tnr])|(?:\s|\\[tnr])"[,}\]]'
 
 
 class Config(StageConfig):
@@ -40,64 +42,29 @@ class Config(StageConfig):
 
 
 def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
-    """Drops nothing. Edits: one for each row and kind of change.
+    """Drops nothing. Edits: see `curation.clean.edits.edit`. Flags: metadata_padded; detail: the key and the value."""
+    frame = rows.collect()
+    steps: dict[str, Step] = {name: on_content(step) for name, step in STEPS.items()}
+    if config.repair_mojibake:
+        steps = {"mojibake_repaired": lambda turns: repair_series(turns["content"], turns[ROW]), **steps}
+    return replace(edit(frame, needed, steps), flagged=_padded(frame).lazy())
 
-    `value` is how many messages of the row were changed so; `detail` is JSON with the index of the first of them and
-    an excerpt of it before and after. The decision carries the row's new `prompt_id`.
-    """
-    frame = rows.collect().with_row_index(_ROW)
-    turns = _turns(frame)
-    states = _states(turns, config)
-    mended = _mended(frame, turns.with_columns(states[-1].alias("content")), states[0].ne_missing(states[-1]))
-    kept = frame.join(mended, on=_ROW, how="left", maintain_order="left").with_columns(
-        pl.coalesce("mended", "messages").alias("messages"),
-        pl.coalesce("mended_id", "prompt_id").alias("prompt_id"),
+
+def _padded(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a metadata value, at whatever depth of objects, that has outer whitespace."""
+    suspects = frame.filter(pl.col("metadata").str.contains(_PADDED)).select("row_id", "prompt_id", "metadata")
+    details = [_first_padded(orjson.loads(metadata)) for metadata in suspects["metadata"]]
+    told = suspects.drop("metadata").with_columns(
+        reason=pl.lit("metadata_padded"), detail=pl.Series(details, dtype=pl.String)
     )
-    edited = _edits(turns, states).join(kept.select(_ROW, "row_id", "prompt_id"), on=_ROW, maintain_order="left")
-    nothing = frame.clear().select("row_id", pl.lit(None, pl.String).alias("reason"))
-    return Result(nothing.lazy(), kept.select(frame.drop(_ROW).columns).lazy(), edited.drop(_ROW).lazy())
+    return told.drop_nulls("detail")
 
 
-def _turns(frame: pl.DataFrame) -> pl.DataFrame:
-    """One record a message: row number, number of the turn, role, content, extra."""
-    some = frame.select(_ROW, "messages").filter(pl.col("messages").list.len() > 0)
-    numbered = some.with_columns(pl.int_ranges(pl.col("messages").list.len()).alias(_TURN))
-    return numbered.explode("messages", _TURN).unnest("messages")
-
-
-def _states(turns: pl.DataFrame, config: Config) -> list[pl.Series]:
-    """The contents as they came, and after each step of REASONS."""
-    raw = turns["content"]
-    states = [raw, repair_series(raw, turns[_ROW]) if config.repair_mojibake else raw]
-    for step in STEPS.values():
-        states.append(states[-1].to_frame().select(step(pl.col("content"))).to_series())
-    return states
-
-
-def _mended(frame: pl.DataFrame, turns: pl.DataFrame, changed: pl.Series) -> pl.DataFrame:
-    """Row number, new messages and new prompt id of each row that has a changed message."""
-    rows = turns.filter(changed).select(_ROW).unique()
-    new = (
-        turns.join(rows, on=_ROW, how="semi", maintain_order="left")
-        .group_by(_ROW, maintain_order=True)
-        .agg(pl.struct("role", "content", "extra").alias("mended"))
-        .join(frame.select(_ROW, "messages", "prompt_id"), on=_ROW, how="left", maintain_order="left")
-    )
-    ids = []
-    for messages, mended, prompt_id in new.select("messages", "mended", "prompt_id").iter_rows():
-        prompt = prompt_of(mended)
-        ids.append(prompt_id if prompt == prompt_of(messages) else prompt_id_of(prompt))
-    return new.select(_ROW, "mended", pl.Series("mended_id", ids, pl.String))
-
-
-def _edits(turns: pl.DataFrame, states: Sequence[pl.Series]) -> pl.DataFrame:
-    """Row number, reason, value and detail of every row and kind of change, in the order of rows and steps."""
-    found = []
-    for reason, (before, after) in zip(REASONS, pairwise(states), strict=True):
-        pairs = turns.select(_ROW, _TURN, before.alias("before"), after.alias("after"), pl.lit(reason).alias("reason"))
-        found.append(pairs.filter(before.ne_missing(after)))
-    edits = pl.concat(found).group_by(_ROW, "reason", maintain_order=True)
-    first = edits.agg(pl.col(_TURN, "before", "after").first(), pl.len().cast(pl.Float64).alias("value"))
-    detail = [excerpt(*edit) for edit in first.select(_TURN, "before", "after").iter_rows()]
-    told = first.with_columns(pl.Series("detail", detail, pl.String)).drop(_TURN, "before", "after")
-    return told.sort(_ROW, maintain_order=True)
+def _first_padded(metadata: Any) -> str | None:
+    """`key="value"` of the first padded value; None where there is none."""
+    for key, value in metadata.items() if isinstance(metadata, Mapping) else ():
+        if isinstance(value, str) and value != value.strip():
+            return f"{key}={orjson.dumps(value[:40]).decode()}"
+        if inner := _first_padded(value):
+            return f"{key}.{inner}"
+    return None

@@ -33,11 +33,16 @@ class Units:
     @classmethod
     def of(cls, lists: pl.Series, *, by: Literal["characters", "count"] = "characters") -> Units:
         """Units of a List(String) series. The weight of a unit is its length in characters, or 1 `by="count"`."""
-        flat = lists.filter(lists.list.len() > 0).explode()
+        sizes = lists.list.len().fill_null(0)
+        flat = (lists if sizes.min() else lists.filter(sizes > 0)).explode()
         weights = flat.str.len_chars() if by == "characters" else pl.repeat(1, len(flat), eager=True)
-        ends = lists.list.len().fill_null(0).cast(pl.Int64).cum_sum()
+        ends = sizes.cast(pl.Int64).cum_sum().to_numpy()
         # Copies, because a view of a column is read-only or not by its chunks, and numba compiles for each anew.
-        return cls(np.array(flat.hash(seed=0), np.uint64), np.array(weights, np.int64), np.array([0, *ends], np.int64))
+        return cls(
+            np.array(flat.hash(seed=0), np.uint64),
+            np.array(weights, np.int64),
+            np.concatenate([np.zeros(1, np.int64), ends]),
+        )
 
 
 def shares(units: Units, sizes: Counts) -> tuple[Shares, Shares]:

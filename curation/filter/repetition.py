@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
 from curation import text
+from curation.filter import repeats
 from curation.filter.working import filter_without
 from curation.stage import Context, Result, Rule, StageConfig
 
@@ -29,14 +29,7 @@ SCOPE = "row"
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Size = Annotated[int, Field(ge=1)]
 
-_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = rf"[{_SPACELESS}]|[\p{{L}}\p{{M}}\p{{N}}--[{_SPACELESS}]]+"
-_CODE = r"(?s)```.*?(?:```|\z)"
-_MARKUP = r"(?m)^\s*</?[A-Za-z][^\n]*>\s*$|<[^<>\n]{1,200}>"
-_LINE = r"[^\n]*[\p{L}\p{N}][^\n]*"
-_PARAGRAPH = r"(?:[^\n]+\n?)+"
 _PREFIX = "__share_"
-_LONG_RUN = r"\p{L}{40,}"  # no word of any language; Han and Thai prose, which has such runs, has many letters
 
 
 class Config(StageConfig):
@@ -82,33 +75,12 @@ def _limits(config: Config) -> dict[str, float]:
 
 def _measures(texts: pl.Series, config: Config) -> pl.DataFrame:
     """One column of shares a reason; 0 where a text is missing or too short to measure."""
-    from curation.filter.ngrams import Units, shares  # imports numba, which takes half a second
-
-    prose = texts.str.replace_all(_CODE, "\n").str.replace_all(_MARKUP, " ").str.to_lowercase()
-    words = prose.str.extract_all(_WORD)
+    prose = repeats.prose(texts)
+    words = repeats.words(prose)
     at = (words.list.len() >= config.min_words).arg_true()
     prose, words = prose.gather(at), words.gather(at)
-    measured = {}
-    for reason, pattern in (("duplicate_line", _LINE), ("duplicate_paragraph", _PARAGRAPH)):
-        lists = prose.str.extract_all(pattern).list.eval(pl.element().str.strip_chars())
-        ones = np.ones(len(lists), np.int64)
-        measured[f"{reason}s"] = shares(Units.of(lists, by="count"), ones)[1]
-        measured[f"{reason}_characters"] = shares(Units.of(lists), ones)[1]
-    units = Units.of(words)
-    spaceless = prose.str.count_matches(f"[{_SPACELESS}]") * 2 > words.list.len()
-    factor = np.where(spaceless.to_numpy(), 2, 1)
-    for n in config.top_ngrams:
-        measured[f"top_{n}_gram"] = shares(units, n * factor)[0]
-    for n in config.duplicate_ngrams:
-        measured[f"duplicate_{n}_gram"] = shares(units, n * factor)[1]
+    measured = repeats.repeated_lines(prose)
+    measured |= repeats.repeated_ngrams(prose, words, config.top_ngrams, config.duplicate_ngrams)
     none = pl.repeat(0.0, len(texts), dtype=pl.Float64, eager=True)
     columns = {reason: none.clone().scatter(at, values) for reason, values in measured.items()}
-    return pl.DataFrame({**columns, "letter_runs": _letter_runs(texts)})
-
-
-def _letter_runs(texts: pl.Series) -> pl.Series:
-    """Share of each text in long runs of a few letters."""
-    run = pl.element()
-    few = run.str.split("").list.n_unique() <= 4
-    inside = texts.str.extract_all(_LONG_RUN).list.eval(pl.when(few).then(run.str.len_chars())).list.sum()
-    return (inside / texts.str.len_chars()).fill_null(0.0).fill_nan(0.0)
+    return pl.DataFrame({**columns, "letter_runs": repeats.letter_runs(texts)})

@@ -3,8 +3,9 @@
 People leave out final full stops, so their absence alone means nothing: a last line is cut off where it has no final
 punctuation and also ends in a way no complete text does. It stops after a comma, an article, a conjunction or a
 possessive; in Korean after an object particle, an adverbial particle, a modifier or a connective; inside a bracket or
-quotation mark; or at a hyphen. Endings that a noun or a casual sentence may have too (을, 이, 지만) count only behind a
-full sentence of formal style on the same line. Titles, labels, greetings, closings, lists of words and verse (short
+quotation mark; or at a hyphen. Endings that a title or a casual sentence may have too (an auxiliary, a preposition as
+in "what we strive for"; 을, 이, 지만) count only behind a full sentence, in Korean one of formal style on that line.
+Titles, labels, greetings, closings, lists of words and verse (short
 lines) are let through. An open code fence is a defect wherever it stands: what follows it is code.
 
 Other languages are judged by fences, brackets and quotation marks alone.
@@ -14,26 +15,37 @@ from __future__ import annotations
 
 import polars as pl
 
-from curation import text
-from curation.filter.working import filter_without
+from curation.filter.working import ANSWER, judge, texts
 from curation.stage import Context, Result, Rule, StageConfig
 
 SCOPE = "row"
 
-_ANSWER, _LAST = "__answer", "__last"
+_LAST = "__last"
 SHOWN = 60  # characters of the end that the ledger shows
 
 _FENCE = r"(?m)^[ \t]*(?:```|~~~)[^`~\n]*$"
-_BEFORE_LAST_LINE = r"(?s)\A.*\n"
+_LAST_LINE = r"([^\n]*)\z"
 _FINISHED = r"[.!?…。！？:;\"'”’)\]}>»」』》`*_~|%\p{So}\p{Emoji_Presentation}\x{FE0F}]\z"
 
 _EN_OPEN = (
     r"\b(?:a|an|the|and|or|nor|because|although|whereas|whose|its|their|your|our|my|than|into|between|among|during"
     r"|which|such|every|via)\z"
 )
+# The last line or the one before it has a sentence with its full stop: what follows is no title, label or item.
+_EN_AFTER_SENTENCE = r"(?s)[a-z)%][.!?][\"”’)]?(?: |\n+(?:[-*•] |\d+[.)] )?)[^\n]*\z"
+_EN_OPEN_IN_PROSE = (
+    r"\b(?:can|could|will|would|shall|should|must|may|might|is|are|was|were|be|been|being|has|have|had|does|did|gets"
+    r"|of|to|for|with|from|at|by|about|against|toward|towards|without|within|including|such as|per|as|like|whether"
+    r"|if|unless|until|when|while|where|that|who|whom|what|how|as well as"
+    r"|often|usually|always|never|very|also|even|only|rather|quite|just|more|less|most|not|some|any|each"
+    r"|these|those)\z"
+    r"|, (?:and|but|or|so) (?:then )?(?:within|after|before|during|by|at|for|with|from|over|under|through|without|in"
+    r"|on) (?:[a-z]+ ){0,2}[a-z]+\z"
+)
 _KO_OPEN = (
-    r"(?:를|에서|에게|으로써|로서|께서|하는|되는|있는|없는|위한|통한|대한|대해|관한|관해|따른|의한|의해|같은|위해"
-    r"|통해|따라|하며|하여|되며|되어|이며|으며|면서|므로|도록| 및| 또는| 혹은| 그리고| 하지만| 그러나| 또한| 따라서)\z"
+    r"(?:를|에서는?|에게는?|에는|으로는|으로써|로서|께서|하는|되는|있는|없는|위한|통한|대한|대해|관한|관해|따른|의한|의해"
+    r"|같은|위해|통해|따라|하며|하여|되며|되어|이며|으며|면서|므로|도록| 및"
+    r"| 또는| 혹은| 그리고| 하지만| 그러나| 또한| 따라서)\z"
 )
 _KO_OPEN_IN_PROSE = r"다\. .*(?:[을의과와에로도이가은는]|하고|되고|있고|지만|는데|거나|해서|때문에)\z"
 _GREETING = r"(?i)\A\W*(?:dear|hi|hello|hey|to)\b|\b(?:regards|sincerely|yours|best|thanks|thank you|gratitude|love),\z"
@@ -50,28 +62,29 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
     Detail: the last characters of the response.
     """
-    whole = text.response().fill_null("").str.strip_chars_end()
-    prepared = rows.with_columns(whole.alias(_ANSWER)).with_columns(
-        pl.col(_ANSWER).str.replace(_BEFORE_LAST_LINE, "").str.strip_chars().alias(_LAST)
+    frame = rows.collect()
+    answer, last = pl.col(ANSWER), pl.col(_LAST)
+    unfinished = (answer != "") & ~answer.str.contains(_FINISHED)
+    trimmed = texts(frame).with_columns(answer.str.strip_chars_end())
+    suspects = trimmed.filter(unfinished | answer.str.contains_any(["```", "~~~"])).with_columns(
+        answer.str.extract(_LAST_LINE).str.strip_chars().alias(_LAST)
     )
-    fences = pl.col(_ANSWER).str.count_matches(_FENCE)
-    shown = pl.col(_ANSWER).str.slice(-SHOWN)
-    unfinished = (pl.col(_LAST).str.len_chars() > 0) & ~pl.col(_LAST).str.contains(_FINISHED)
+    shown = answer.str.slice(-SHOWN)
+    open_last = unfinished & (last != "")
     rules = {
-        "open_code_fence": fences % 2 == 1,
-        "truncated_mid_sentence": unfinished & _is_prose() & _stops_short(),
-        "open_bracket": unfinished & _has_open_bracket(),
-        "open_quote": unfinished & _has_open_quote(),
-        "truncated_mid_word": unfinished & _is_prose() & pl.col(_LAST).str.contains(r"[a-z]{2}-\z"),
+        "open_code_fence": answer.str.count_matches(_FENCE) % 2 == 1,
+        "truncated_mid_sentence": open_last & _is_prose() & _stops_short(),
+        "open_bracket": open_last & _has_open_bracket(),
+        "open_quote": open_last & _has_open_quote(),
+        "truncated_mid_word": open_last & _is_prose() & last.str.contains(r"[a-z]{2}-\z"),
     }
-    return filter_without(
-        prepared, {name: Rule(fires, detail=shown) for name, fires in rules.items()}, [_ANSWER, _LAST]
-    )
+    named = {name: Rule(fires, detail=shown) for name, fires in rules.items()}
+    return judge(frame, suspects, named, dict.fromkeys(named, "drop"))
 
 
 def _is_prose() -> pl.Expr:
     """A last line of four words and more that are not mostly separated by commas, and not a line of verse."""
-    answer, last = pl.col(_ANSWER), pl.col(_LAST)
+    answer, last = pl.col(ANSWER), pl.col(_LAST)
     words = last.str.count_matches(r"\S+")
     lines = answer.str.count_matches(r"(?m)^.*\S")
     verse = (lines >= 4) & (answer.str.len_chars() < 50 * lines)
@@ -81,7 +94,8 @@ def _is_prose() -> pl.Expr:
 def _stops_short() -> pl.Expr:
     """A last line whose last word or particle cannot be the end of a text."""
     last = pl.col(_LAST)
-    english = (last.str.count_matches(r"\S+") >= 5) & last.str.contains(_EN_OPEN)
+    in_prose = last.str.contains(_EN_OPEN_IN_PROSE) & pl.col(ANSWER).str.contains(_EN_AFTER_SENTENCE)
+    english = (last.str.count_matches(r"\S+") >= 5) & (last.str.contains(_EN_OPEN) | in_prose)
     korean = last.str.contains(_KO_OPEN) | last.str.contains(_KO_OPEN_IN_PROSE)
     return english | korean | (last.str.ends_with(",") & ~last.str.contains(_GREETING))
 

@@ -11,6 +11,7 @@ import polars as pl
 from curation.ingest.pieces import REJECTS, Done, Piece
 from curation.ingest.rows import SIDE
 from curation.ingest.settle import Loser, Part, settle
+from curation.privacy.mask import masked_series
 from curation.stage import as_decisions
 from curation.store import PARQUET, part_suffix, read_part, write_part, write_table
 from schemas.records import DECISIONS, QUARANTINE, ROWS
@@ -63,12 +64,18 @@ class Assembly:
         return settle(self.parts, keep_ids)
 
     def close(self) -> None:
-        """Write quarantine.parquet and decisions.parquet, and delete the scratch folder."""
-        ledger = []
+        """Write quarantine.parquet and decisions.parquet, and delete the scratch folder.
+
+        What is shown of a line has no personal data or secret in it: the file and the line number tell where it is.
+        """
+        ledger, shown = [], []
         for at, path in enumerate(self.rejects):
             ledger.append(self.scratch / f"ledger-{at:05d}.arrow")
-            as_decisions(pl.read_ipc(path), "ingest", "quarantined").write_ipc(ledger[-1])
-        _sink(self.rejects, REJECTS, QUARANTINE.names(), self.folder / "quarantine.parquet")
+            shown.append(self.scratch / f"shown-{at:05d}.arrow")
+            rejects = pl.read_ipc(path)
+            as_decisions(rejects, "ingest", "quarantined").write_ipc(ledger[-1])
+            rejects.with_columns(masked_series(rejects["excerpt"])).write_ipc(shown[-1])
+        _sink(shown, REJECTS, QUARANTINE.names(), self.folder / "quarantine.parquet")
         _sink(ledger, DECISIONS, DECISIONS.names(), self.folder / "decisions.parquet")
         shutil.rmtree(self.scratch)
 

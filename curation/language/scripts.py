@@ -53,7 +53,7 @@ DECIDES = 0.25  # share of weight from which a script other than Latin decides
 KANA = 0.05  # share of kana in kana and Han from which a text is Japanese
 
 _OTHERS = [name for name in SCRIPTS if name != "Latin"]
-_NOT_LATIN = r"[\p{L}--\p{Latin}]"
+NOT_LATIN = r"[\p{L}--\p{Latin}]"
 
 
 def dominant(texts: pl.Series) -> pl.DataFrame:
@@ -62,7 +62,7 @@ def dominant(texts: pl.Series) -> pl.DataFrame:
     The strongest script other than Latin wins where its share reaches DECIDES or there is no Latin, else Latin does.
     """
     frame = texts.alias("text").to_frame().select(pl.col("text").fill_null("")).with_row_index("at")
-    mixed = pl.col("text").str.contains(_NOT_LATIN)
+    mixed = pl.col("text").str.contains(NOT_LATIN)
     latin = frame.filter(~mixed).select("at", pl.col("text").str.count_matches(r"\p{Latin}").alias("letters"))
     written = pl.col("letters") > 0
     plain = latin.with_columns(

@@ -18,13 +18,14 @@ from curation.digest import sha256_file
 from curation.generation import template
 from curation.generation.template import TemplateError, chat_messages, encode_chat
 from curation.models import Model, describe
+from curation.scoring.pretrained import device, from_pretrained, load_network, read_limit
 from curation.scoring.protocol import Item, Score
 from schemas.errors import EngineError
 from schemas.profile import Scoring
 
 
 @dataclass(frozen=True)
-class _Encoded:
+class Encoded:
     """Token ids and segment ids (0 for the prompt, 1 for the answer of a pair), in four bytes each."""
 
     ids: array[int]
@@ -38,13 +39,15 @@ class TransformersScorer:
     The tokenizer is loaded for `batches`, the weights for the first `score`.
     """
 
+    what = "reward model"
+
     def __init__(self, model: Model, settings: Scoring) -> None:
         self._model, self._settings = model, settings
-        self._device, self._dtype = ("cuda", "bfloat16") if _cuda() else ("cpu", "float32")
+        self._device, self._dtype = device()
         self._tokenizer: Any = None
         self._network: Any = None
         self._limit = 0
-        self._encoded: dict[str, _Encoded | str] = {}
+        self._encoded: dict[str, Encoded | str] = {}
 
     def identity(self) -> dict[str, Any]:
         """What shapes a score."""
@@ -72,16 +75,16 @@ class TransformersScorer:
     def score(self, batch: Sequence[Item]) -> list[Score]:
         """Logits of a batch from `batches`; an item that its template refuses has the reason template_refused."""
         encoded = {item.completion_id: self._encoded[item.completion_id] for item in batch}
-        usable = {name: found for name, found in encoded.items() if isinstance(found, _Encoded)}
+        usable = {name: found for name, found in encoded.items() if isinstance(found, Encoded)}
         rewards = dict(zip(usable, self._logits(list(usable.values())), strict=True)) if usable else {}
         return [
             Score(name, rewards[name], None, found.truncated).finite()
-            if isinstance(found, _Encoded)
+            if isinstance(found, Encoded)
             else Score(name, None, found)
             for name, found in encoded.items()
         ]
 
-    def _logits(self, rows: Sequence[_Encoded]) -> list[float]:
+    def _logits(self, rows: Sequence[Encoded]) -> list[float]:
         import torch
 
         if self._network is None:
@@ -92,14 +95,18 @@ class TransformersScorer:
         inputs = self._tokenizer.pad(columns, return_tensors="pt", padding_side="right").to(self._device)
         with torch.inference_mode():
             logits = self._network(**inputs).logits
-        found: list[float] = logits.float().reshape(len(rows)).tolist()
+        return self._numbers(logits.float())
+
+    def _numbers(self, logits: Any) -> list[float]:
+        """One number a row from logits (rows, labels)."""
+        found: list[float] = logits.reshape(len(logits)).tolist()
         return found
 
     def _length(self, item: Item) -> int:
         found = self._encoded[item.completion_id]
-        return len(found.ids) if isinstance(found, _Encoded) else 0
+        return len(found.ids) if isinstance(found, Encoded) else 0
 
-    def _encode(self, item: Item) -> _Encoded | str:
+    def _encode(self, item: Item) -> Encoded | str:
         """Token ids within the limit; the reason where the template refuses the conversation."""
         if not self._tokenizer.chat_template:
             return self._encode_pair(item)
@@ -113,9 +120,9 @@ class TransformersScorer:
         room = self._limit - (2 if framed else 0)
         kept = ids[:room] if self._tokenizer.truncation_side == "right" else ids[max(0, len(ids) - room) :]
         whole = [first, *kept, last] if framed else kept
-        return _Encoded(array("i", whole), array("i", [0]) * len(whole), len(ids) > room)
+        return Encoded(array("i", whole), array("i", [0]) * len(whole), len(ids) > room)
 
-    def _encode_pair(self, item: Item) -> _Encoded:
+    def _encode_pair(self, item: Item) -> Encoded:
         messages = chat_messages(item.messages)
         prompt = "\n".join(message["content"] or "" for message in messages[:-1])
         answer = messages[-1]["content"] or ""
@@ -127,57 +134,32 @@ class TransformersScorer:
         truncated = len(found["input_ids"]) > self._limit
         if truncated:
             found = encoded(truncation="longest_first", max_length=self._limit)
-        return _Encoded(array("i", found["input_ids"]), array("i", found["token_type_ids"]), truncated)
+        return Encoded(array("i", found["input_ids"]), array("i", found["token_type_ids"]), truncated)
 
     def _load_tokenizer(self) -> None:
         """Load the tokenizer, and learn from it and the model's configuration how much the model reads."""
         from transformers import AutoConfig, AutoTokenizer
 
-        config = self._loaded(AutoConfig)
+        config = from_pretrained(AutoConfig, self._model, self.what)
+        self._expect(config)
+        tokenizer = from_pretrained(AutoTokenizer, self._model, self.what)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self._limit = read_limit(config, tokenizer, self._settings.max_length)
+        self._tokenizer = tokenizer
+
+    def _expect(self, config: Any) -> None:
+        """Raise EngineError where the model is of another kind."""
         if config.num_labels != 1:
             raise EngineError(
                 f"{self._model.name} has {config.num_labels} labels; a reward model has one",
                 hint="name a sequence-classification model trained as a reward model (num_labels = 1)",
             )
-        tokenizer = self._loaded(AutoTokenizer)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        positions = getattr(config.get_text_config(), "max_position_embeddings", None) or self._settings.max_length
-        self._limit = min(self._settings.max_length, positions, tokenizer.model_max_length)
-        self._tokenizer = tokenizer
 
     def _load_network(self) -> None:
-        import torch
         from transformers import AutoModelForSequenceClassification
 
-        dtype = getattr(torch, self._dtype)
-        network, report = self._loaded(AutoModelForSequenceClassification, dtype=dtype, output_loading_info=True)
-        missing = sorted(report["missing_keys"])
-        if missing:
-            raise EngineError(
-                f"{self._model.name} lacks {len(missing)} weights of a reward model, such as {missing[0]}; "
-                "random numbers would stand in for them",
-                hint="name a model that was trained as a reward model, not the base it would be trained from",
-            )
+        network = load_network(AutoModelForSequenceClassification, self._model, self.what, self._dtype)
         if network.config.pad_token_id is None:
             network.config.pad_token_id = self._tokenizer.pad_token_id
         self._network = network.to(self._device).eval()
-
-    def _loaded(self, kind: Any, **options: Any) -> Any:
-        revision = {"revision": self._model.revision} if self._model.revision else {}
-        try:
-            return kind.from_pretrained(self._model.path, **revision, **options)
-        except (OSError, ValueError, KeyError) as error:
-            raise EngineError(
-                f"the reward model {self._model.name} cannot be loaded: {type(error).__name__}: {error}",
-                hint="name a folder in the Hugging Face layout, or a Hub id that is reachable or in the cache",
-            ) from error
-
-
-def _cuda() -> bool:
-    """Whether there is a GPU. torch is imported only where its build could use one."""
-    if "+cpu" in version("torch"):
-        return False
-    import torch
-
-    return torch.cuda.is_available()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from curation.clean import normalize
 from curation.clean.excerpt import EXCERPT, excerpt
 from curation.clean.mojibake import SUSPECT, repair
+from curation.clean.steps import STEPS, needed
 from schemas.records import prompt_id_of
 from tests.helpers import answer, outcome, rows
 
@@ -35,7 +36,16 @@ def normalized(text: str) -> tuple[str, list[str]]:
         ("e\u0301", "é", "unicode_normalized"),
         ("\u1112\u1161\u11ab\u1100\u1173\u11af", "한글", "unicode_normalized"),
         (" \t a \n ", "a", "whitespace"),
-        ("\u200b\u3000가\u00a0\u200d", "가", "whitespace"),
+        ("\u3000가\u00a0", "가", "whitespace"),
+        ("\u200b가\u200d", "가", "zero_width"),
+        ("pass\u200bwo\u2060rd", "password", "zero_width"),
+        ("co\u00adoperate \u200c a\u200db", "cooperate  ab", "zero_width"),
+        ("😀\ufe00\ufe01\ufe05 a\ufe0f", "😀\ufe00 a", "zero_width"),  # bytes hidden in selectors
+        ("한\u200b글 문\u200d장", "한글 문장", "zero_width"),
+        ("if admin \u202e\u2066# no\u2069\u2066", "if admin # no", "bidi_controls"),
+        ("`a\u202eb\u202c`", "`ab`", "bidi_controls"),  # in code above all
+        ("a\u200eb\u061c", "ab", "bidi_controls"),
+        ("שלום \u202eabc\u202c \u2067x", "שלום abc x", "bidi_controls"),
         ("\n\n  a\nb", "a\nb", "whitespace"),
         ("cafÃ© â€” naÃ¯ve", "café — naïve", "mojibake_repaired"),
         ("ì•ˆë…•í•˜ì„¸ìš”", "안녕하세요", "mojibake_repaired"),
@@ -56,6 +66,11 @@ def test_one_kind_of_change(before: str, after: str, reason: str):
         "\tx = 1\n\ty = 2",
         "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
         "👩\u200d👩\u200d👧 می\u200cخواهم",  # joiners inside words and emoji
+        "👩🏽\u200d💻 ❤\ufe0f\u200d🔥 3\ufe0f\u20e3 葛\U000e0100",
+        "क्\u200dष ශ්\u200dරී",  # joiners in Devanagari and Sinhala
+        "ภาษา\u200bไทย",  # word breaks of Thai
+        "هذا \u2066C++\u2069 جيد \u200f(نعم) \u202bx\u202c.",  # balanced, in a line from right to left
+        "```\ns = 'a\u200bb'\n``` and `\u200d`",
         "CAFÉ® São Paulo «à» ÀÂ 25 °C",
         "├── src\n│   └── a.py",
         "Ünïcödé çà et là",
@@ -137,6 +152,36 @@ def test_other_fields_of_a_message_stay():
     ]
 
 
+def test_texts_that_nothing_would_change_are_not_looked_at():
+    """`needed` is true of every text that some step changes: of each character alone and beside a plain one."""
+    characters = [chr(code) for code in range(0x3000) if not 0xD800 <= code < 0xE000] + list(
+        "가一｟ﬀ\ufeff\ufe0f\U000e0001"
+    )
+    texts = pl.DataFrame({"text": [form for c in characters for form in (f"a{c}b", f"“{c}", f"{c}…", f"a{c}")]})
+    steps = pl.col("text")
+    for step in STEPS.values():
+        steps = step(steps)
+    judged = texts.select(
+        changed=steps != pl.col("text"), needed=needed(pl.col("text")), bad=pl.col("text").str.contains(SUSPECT)
+    )
+    assert judged.filter(~pl.col("needed") & (pl.col("changed") | pl.col("bad"))).is_empty()
+
+
+def test_padded_metadata_is_flagged():
+    frame = pl.concat([rows(answer("a"))] * 5).with_columns(
+        pl.Series("row_id", list("abcde")),
+        pl.Series(
+            "metadata", ['{"label":"2   "}', '{"label":"2"}', '{"a":{"b":"x\\n"}}', '{"a":"b: \\" c"}', '{"a":[" x"]}']
+        ),
+    )
+    kept, ledger = outcome("clean.normalize", frame)
+    assert kept.equals(frame)
+    assert ledger.select("row_id", "kind", "reason", "detail").rows() == [
+        ("a", "flagged", "metadata_padded", 'label="2   "'),
+        ("c", "flagged", "metadata_padded", 'a.b="x\\n"'),
+    ]
+
+
 def test_excerpts_show_where_two_texts_part():
     before = "x" * 100 + "\r\n" + "y" * 100
     after = before.replace("\r\n", "\n")
@@ -150,7 +195,17 @@ def test_excerpts_show_where_two_texts_part():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.text(st.sampled_from(list(" \t\n\r\x00\x85\u200b\ufeff\u0301e한ᄀ\u1161`ab\u2028\x1b[m")), max_size=12))
+    st.lists(
+        st.text(
+            st.sampled_from(
+                list(
+                    " \t\n\r\x00\x85\u200b\u200d\u2064\u202e\u202c\u2066\u2069\ufe0fא😀"
+                    "\ufeff\u0301e한ᄀ\u1161`ab\u2028\x1b[m"
+                )
+            ),
+            max_size=12,
+        )
+    )
 )
 def test_what_is_normalised_stays_so(texts: list[str]):
     frame = rows(*(answer(text) for text in texts), answer("a"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from curation.filter import control_tokens
+from curation.stage import Context
+from tests.generation.tokenizers import word_tokenizer
 from tests.helpers import answer, outcome, reasons, rows
 
 TOKENS = [
@@ -76,6 +80,35 @@ def test_further_tokens_are_literal_and_folded():
     assert ledger.select("row_id", "detail").rows() == [("t:000001", "①END*"), ("t:000002", "1END*")]
     with pytest.raises(ValidationError):
         control_tokens.Config(tokens=("",))
+
+
+def test_rows_about_tokens_may_be_kept():
+    frame = rows(answer("It ends with <|im_end|>."), answer("fine"), answer("＜|im_end|＞"))
+    kept, ledger = outcome("filter.control_tokens", frame, action="flag")
+    assert kept.equals(frame)
+    assert ledger.select("row_id", "kind", "reason", "detail").rows() == [
+        ("t:000001", "flagged", "control_token", "<|im_end|>"),
+        ("t:000003", "flagged", "control_token", "<|im_end|>"),
+    ]
+
+
+def test_tokens_of_a_tokenizer_count(tmp_path: Path):
+    """Its special tokens, and added ones in the form of a marker; its digest changes with them."""
+    frame = rows(answer("Say [EVE] twice."), answer("a <pause> b"), answer("a plainword b"), answer("fine [PAD]"))
+    digests = []
+    for added in ([], ["[EVE]"]):
+        folder = tmp_path / f"model{len(added)}"
+        tokenizer = word_tokenizer(["fine", "a"])
+        tokenizer.add_tokens(added, special_tokens=True)
+        tokenizer.add_tokens(["<pause>", "plainword"])
+        tokenizer.save_pretrained(folder)
+        (folder / "config.json").write_text("{}")
+        config = control_tokens.Config(tokenizers=(str(folder),))
+        digests.append(control_tokens.fingerprint(config, Context()))
+    _, ledger = outcome("filter.control_tokens", frame, tokenizers=(str(folder),))
+    assert reasons(ledger) == {1: "control_token", 2: "control_token", 4: "control_token"}
+    assert ledger["detail"].to_list() == ["[EVE]", "<pause>", "[PAD]"]
+    assert digests[0] != digests[1]
 
 
 def test_a_template_that_runs_on_into_the_answer():

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from curation import text
 from curation.filter import length
 from tests.helpers import answer, outcome, reasons, rows
 
@@ -131,3 +132,25 @@ def test_length_looks_at_the_last_answer_and_all_that_stands_before_it():
 def test_length_refuses_an_unknown_option():
     with pytest.raises(ValidationError, match="min_words"):
         length.Config(min_words=3)  # type: ignore[call-arg]
+
+
+def test_words_are_the_same_for_a_text_and_its_translation():
+    # Ten Latin letters are two English words of five; so are 4.26 syllables of Hangul, at 2.13 a word.
+    lengths = pl.DataFrame({"text": ["abcde fghij", "가나다라", "ab가나", "漢", "ア", "...", None]}).select(
+        text.words(pl.col("text"))
+    )["text"]
+    expected = [2.0, 4 / 2.13, 2 / 5 + 2 / 2.13, 1 / 1.7, 1 / 3.3, 0.0, None]
+    assert lengths.to_list() == pytest.approx(expected)
+
+
+def test_words_do_not_depend_on_spacing():
+    frame = pl.DataFrame({"text": ["아버지가 방에 들어가신다.", "아버지가방에들어가신다"]})
+    assert frame.select(text.words(pl.col("text")))["text"].n_unique() == 1
+
+
+def test_length_in_words_treats_both_languages_alike():
+    frame = rows(answer("가나다라마바"), answer("abcde abcde abcde"), answer("가나다"), answer("abcde ab"))
+    # 6/2.13 = 2.8 and 15/5 = 3 words; 3/2.13 = 1.4 and 7/5 = 1.4.
+    _, ledger = outcome("filter.length", frame, unit="words", min_response=2)
+    assert reasons(ledger) == {3: "response_too_short", 4: "response_too_short"}
+    assert ledger["value"].to_list() == pytest.approx([3 / 2.13, 7 / 5])

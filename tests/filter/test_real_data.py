@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers import answer, outcome, rows
 
-FILTERS = ["empty", "control_tokens", "length", "refusal", "truncation", "repetition"]
+FILTERS = ["empty", "control_tokens", "length", "truncation", "repetition", "placeholders", "echo", "conversation"]
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def dropped(frame: pl.DataFrame) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in FILTERS:
         frame, ledger = outcome(f"filter.{name}", frame)
-        found |= dict(ledger["reason"].value_counts().iter_rows())
+        found |= dict(ledger.filter(pl.col("kind") == "dropped")["reason"].value_counts().iter_rows())
     return found
 
 
@@ -44,8 +44,28 @@ def test_alpaca(shared_data: Path):
         "response_empty": 4,
         "placeholder_response": 13,
         "template_leak": 10,
-        "refusal": 5,
+        "no_answer": 1,
     }
+
+
+def test_placeholders_in_the_prompts_of_alpaca(shared_data: Path):
+    """The manifest counts 120 inputs in the style of noinput; "N/A", "None" and labels make 134."""
+    frame = read(shared_data / "alpagasus_random_9k.json")
+    kept, ledger = outcome("clean.leftovers", frame)
+    assert ledger["reason"].value_counts().rows() == [("placeholder_input", 134)]
+    left = kept["messages"].list.eval(pl.element().struct.field("content")).list.first()
+    assert left.str.contains("(?i)<no ?input>|\\bno ?input\\b").sum() == 2  # both inside a sentence
+
+
+def test_metadata_of_songys(shared_data: Path):
+    path = shared_data / "songys_ChatbotData.csv"
+    if not path.exists():
+        pytest.skip(f"no {path.name}")
+    records = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    labels = [json.dumps({"label": record["label"]}) for record in records]
+    frame = read(path).with_columns(pl.Series("metadata", labels))
+    flagged = outcome("clean.normalize", frame)[1].filter(pl.col("reason") == "metadata_padded")
+    assert flagged["detail"].to_list() == ['label="2   "']
 
 
 @pytest.mark.parametrize("name", ["gsm8k_train.jsonl", "songys_ChatbotData.csv"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from curation.filter import repetition
+from curation.filter import repeats, repetition
 from curation.filter.ngrams import Units, shares
 from tests.helpers import answer, outcome, reasons, rows
 
@@ -171,3 +173,23 @@ def test_an_empty_part_and_impossible_options():
         repetition.Config(top_ngrams={0: 0.5})
     with pytest.raises(ValidationError):
         repetition.Config(duplicate_lines=1.5)
+
+
+def test_texts_that_are_not_measured_would_not_fire():
+    """Few repeated pairs of words mean that no rule fires: the same as with every text measured."""
+    chance = random.Random(5)
+    texts = [" ".join(chance.choices([f"w{i}" for i in range(size)], k=60)) for size in (2, 5, 10, 20, 60) * 6]
+    prose = pl.Series(texts)
+    units = Units.of(repeats.words(prose))
+    top, duplicate = {2: 0.3, 3: 0.2}, {5: 0.2, 6: 0.1}
+    measured = repeats.repeated_ngrams(prose, repeats.words(prose), top, duplicate)
+    for n, limit in [*top.items(), *duplicate.items()]:
+        direct = shares(units, np.full(len(texts), n))[0 if n in top else 1]
+        found = measured[f"{'top' if n in top else 'duplicate'}_{n}_gram"]
+        assert ((found > limit) == (direct > limit)).all()
+        assert (found[direct > limit] == direct[direct > limit]).all()
+
+
+def test_words_of_ascii_are_those_of_any_text():
+    texts = pl.Series(["a1-b_c d.", "", None, "caf\u00e9 a", "x" * 3 + "한글 漢字"])
+    assert repeats.words(texts).to_list() == texts.str.extract_all(repeats._WORD).to_list()

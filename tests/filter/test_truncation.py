@@ -30,6 +30,11 @@ CUT = [
     ("그는 “올해에는 10원짜리 동전을 만든다", "open_quote"),
     ("Er sagte: „Ich möchte diese Schuhe gegen", "open_quote"),
     ("They went to the super-", "truncated_mid_word"),
+    ("The tide turns twice a day. Sailors who wait for it at the pier can", "truncated_mid_sentence"),
+    ("Soak the beans first. Change the water after some hours, and by", "truncated_mid_sentence"),
+    ("The river was low that year. The mills stood still, and after a while", "truncated_mid_sentence"),
+    ("1. Sand the table well.\n2. Let the oil dry on a rack that you made for", "truncated_mid_sentence"),
+    ("물은 위에서부터 식습니다. 그래서 깊은 호수에서는", "truncated_mid_sentence"),
 ]
 
 WHOLE = [
@@ -50,6 +55,11 @@ WHOLE = [
     "Roses are red, violets and\nsugar and the\nmoon and the\nlight of the",
     "Peaceful waves rolling in the\nquiet of the\nnight of the\nyear, and the",
     "I miss you :(",
+    "This is the house I grew up in",
+    "What we hope for and what we work at",
+    "It is late. See you",
+    "Sleep well. Tomorrow is a day like no other one",
+    "Three titles:\n1. The Road They Came By\n2. What Friends Are For",
     'It is 5\'10" tall and 12" wide',
     '"Yes," she said. "No," he said',
     "f(x) = (x + 1)",

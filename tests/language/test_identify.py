@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from curation.language import identify
 from curation.language.detector import model_digest
+from curation.language.english import is_english
+from curation.language.languages import languages as languages_of
+from curation.language.prose import prose
 from curation.language.scripts import dominant, only_script
 from curation.stage import Context
 from tests.helpers import answer, outcome, rows
@@ -114,7 +120,18 @@ def test_the_column_is_filled_for_every_kind_of_row():
 def test_facts_count_rows_before_the_drop():
     frame = rows(answer("안녕하세요", prompt=""), answer("네", prompt=""), answer("3", prompt=""))
     result = identify.run(frame.lazy(), identify.Config(keep=("en",)), Context())
-    assert dict(result.facts) == {"language_ko": 2, "language_und": 1}
+    assert dict(result.facts) == {"language_ko": 2, "language_und": 1, "script_Hangul": 2, "mixed_scripts": 0}
+
+
+def test_facts_of_scripts():
+    # Of the first, 10 of 16 is Hangul (four syllables of 2.5, six Latin letters): below nine tenths, so mixed.
+    frame = rows(answer("API key가 뭐예요?", prompt=""), answer("This is it, my friend.", prompt=""))
+    result = identify.run(frame.lazy(), identify.Config(), Context())
+    assert {name: count for name, count in result.facts.items() if not name.startswith("language")} == {
+        "script_Hangul": 1,
+        "script_Latin": 1,
+        "mixed_scripts": 1,
+    }
 
 
 def test_script_shares_by_hand():
@@ -142,3 +159,68 @@ def test_letters_of_other_scripts_are_left_out_for_the_detector():
 def test_the_model_is_part_of_the_key():
     assert identify.fingerprint(identify.Config(), Context()) == model_digest()
     assert len(model_digest()) == 64
+
+
+LABELLED = Path(__file__).parent / "labelled_language.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"), [("english", 0.99), ("korean", 0.99), ("code", 0.95), ("mixed", 0.95), ("other", 0.95)]
+)
+def test_labelled_set(kind: str, least: float):
+    labelled = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    chosen = [record for record in labelled if record["kind"] == kind]
+    assert len(labelled) >= 200
+    assert len(chosen) >= 30
+    wrong = {
+        record["text"]: told
+        for record, told in zip(chosen, languages([record["text"] for record in chosen]), strict=True)
+        if told != record["language"]
+    }
+    assert 1 - len(wrong) / len(chosen) >= least, wrong
+
+
+def test_code_alone_is_undetermined_and_its_comments_decide():
+    code = "def add(a, b):\n    {}\n    return a + b\n"
+    assert languages(
+        [code.format("pass"), code.format("# 두 수를 더한다"), code.format("# the sum of both of these")]
+    ) == [
+        "und",
+        "ko",
+        "en",
+    ]
+
+
+def test_prose_is_what_is_left_of_a_text():
+    text = "Use it like this:\nx = f(3)\nif x > 2:\n    print(x)  # larger than two\nThat is all."
+    kept = " ".join(prose(pl.Series([text]))[0].split())
+    assert kept == "Use it like this: larger than two That is all."
+    assert prose(pl.Series([None, "See `f(x)` at https://example.com/a or <b>ask</b>."])).to_list() == [
+        None,
+        "See   at   or  ask .",
+    ]
+
+
+def test_plain_english_is_told_by_three_function_words_in_ten():
+    frame = pl.DataFrame({"text": ["the cat and the dog", "the cat and a dog", "the and with " + "mot " * 30, None]})
+    # Three of five; two; three of 33 words, below a tenth; nothing is said of a null.
+    assert frame.select(is_english(pl.col("text")))["text"].to_list() == [True, False, False, None]
+
+
+def test_english_with_korean_words_and_korean_with_english_words():
+    texts = [
+        "What does 안녕하세요 mean in English?",
+        "pandas DataFrame merge 질문",
+        "Seoul 사람 said that the 국밥 was good",
+    ]
+    assert languages(texts) == ["en", "ko", "en"]
+
+
+def test_confidence_and_share():
+    found = languages_of(pl.Series(["This is what they have.", "한국어", None, "12 + 3"]))
+    assert found.rows() == [
+        ("en", 1.0, "Latin", 1.0),
+        ("ko", 1.0, "Hangul", 1.0),
+        ("und", 0.0, None, 0.0),
+        ("und", 0.0, None, 0.0),
+    ]
