@@ -14,7 +14,7 @@ from curation.canaries import PREFIX, Canary, check, in_sample, scrambled
 from curation.embedding.cache import Embedded, embed, prepared
 from curation.embedding.encoder import Vectors, load_encoder
 from curation.embedding.search import Kept, Positions, keep_first, similarities
-from curation.language.identify import UNDETERMINED
+from curation.language.languages import UNDETERMINED
 from curation.language.scripts import SCRIPTS, dominant
 from curation.progress import Task
 from curation.stage import Context
