@@ -55,6 +55,12 @@ def is_english(text: pl.Expr) -> pl.Expr:
     return (found >= FEWEST) & (found >= SHARE * words)
 
 
+def is_short_english(text: pl.Expr) -> pl.Expr:
+    """Whether a short text in Latin script is mostly function words, one of WORDS among them ("Yes, it is.")."""
+    words = text.str.count_matches(r"\S+")
+    return text.str.contains(_FUNCTION_WORD) & (english_words(text) >= 2) & (2 * english_words(text) >= words)
+
+
 def english_words(text: pl.Expr) -> pl.Expr:
     """How many function words of English a text has, those of COMMON among them."""
     return text.str.count_matches(_ANY_WORD)

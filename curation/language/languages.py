@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curation.language.detector import detect
-from curation.language.english import english_words, is_english
+from curation.language.english import english_words, is_english, is_short_english
 from curation.language.prose import may_have_code, prose
 from curation.language.scripts import NOT_LATIN, SCRIPTS, dominant, only_script
 
@@ -49,7 +49,8 @@ def _judged(texts: pl.Series, min_letters: int, min_confidence: float) -> pl.Dat
     decided = pl.col("script").replace_strict(by_script, default=None, return_dtype=pl.String)
     judged = _settled(dominant(clean).with_row_index("at").with_columns(clean.alias("text")))
     shared = pl.col("decided").is_null() & pl.col("script").is_not_null() & (pl.col("letters") >= min_letters)
-    english = shared & (pl.col("script") == "Latin") & is_english(pl.col("text"))
+    told = is_english(pl.col("text")) & (pl.col("letters") >= min_letters) | is_short_english(pl.col("text"))
+    english = decided.is_null() & (pl.col("script") == "Latin") & told
     judged = judged.with_columns(decided.alias("decided")).with_columns(
         pl.when(english.fill_null(False)).then(pl.lit("en")).otherwise("decided").alias("decided")
     )

@@ -68,9 +68,10 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _STANDS_IN = re.compile(
-    r"your|example|placeholder|replace|redacted|change[-_]?me|x{4}|\*{3}|\.{3}|…|1234567|abcdefg|\[[A-Z_]+_\d+\]",
+    r"your|example|placeholder|replace|redacted|change[-_]?me|x{4}|\*{3}|\.{3}|…|\[[A-Z_]+_\d+\]",
     re.IGNORECASE,
 )
+_SEQUENCE = re.compile("1234567|abcdefg", re.IGNORECASE)
 _REST = 6  # characters that are a value of its own
 _LONG, _RANDOM = 20, 3.5  # characters; bits a character, gitleaks' floor for its generic rule
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -161,13 +162,16 @@ def _has_digit(value: str) -> bool:
     return any(character.isdigit() for character in value)
 
 
-def is_placeholder(value: str) -> bool:
+def is_placeholder(value: str, *, typed: bool = True) -> bool:
     """Whether a value says of itself that it stands for another, or is a run of the keyboard or of one character.
+
+    `typed`: a value with a run such as abcdefg in it was typed and not drawn. What has a provider's prefix and length
+    is worth hiding all the same.
 
     Short words stand in long random values by chance, and in passwords on purpose (`Adm1n!pass`): they only tell where
     little is left without them (`password123`).
     """
-    if _STANDS_IN.search(value) or len(set(value)) < 5:
+    if _STANDS_IN.search(value) or len(set(value)) < 5 or (typed and _SEQUENCE.search(value)):
         return True
     random = len(value) >= _LONG and entropy(value) >= _RANDOM
     return not random and len(_PLACEHOLDER.sub("", value)) < _REST

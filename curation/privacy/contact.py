@@ -138,4 +138,5 @@ def _ip(match: re.Match[str]) -> Iterator[Span]:
         return
     if address.is_global and not address.is_multicast:
         value = address.compressed
-        yield Span(match.start(), match.end(), "ip_address", value, value in _RESOLVERS.split())
+        resolver = value in _RESOLVERS.split()
+        yield Span(match.start(), match.end(), "ip_address", value, resolver, resolver)

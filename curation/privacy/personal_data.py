@@ -5,7 +5,9 @@ Kinds, in the order in which they are looked for (a find of one is no find of an
 `postal_address`. What counts as each is said in `curation.privacy.contact`, `phone`, `identity` and `address`.
 
 By default all are redacted: a row stays useful with `[EMAIL_1]` in the place of an address, and a model learns that
-there is one. Examples that identify nobody (user@example.com, 555-0142, 4111 1111 1111 1111) are kept and flagged.
+there is one. Examples that identify nobody (user@example.com, 555-0142, 4111 1111 1111 1111) are treated like any
+other, since a model cannot tell them apart either; with `examples = "keep"` they are kept and flagged. So are always
+numbers and addresses that anybody is meant to use: toll-free and other service numbers, public name servers.
 """
 
 from __future__ import annotations
@@ -70,10 +72,10 @@ _MANY_DIGITS = "|".join(
 
 
 class Config(StageConfig):
-    """`actions` changes what is done with some kinds; `examples`: `treat` does with examples as with any other."""
+    """`actions` changes what is done with some kinds; `examples`: `keep` only flags what identifies nobody."""
 
     actions: Mapping[Kind, Action] = Field(default_factory=dict)
-    examples: Literal["keep", "treat"] = "keep"
+    examples: Literal["keep", "treat"] = "treat"
 
 
 DEFAULTS: Mapping[str, Action] = MappingProxyType(dict.fromkeys(KINDS, "redact"))

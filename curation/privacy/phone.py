@@ -152,7 +152,7 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
 def _judged(start: int, end: int, number: phonenumbers.PhoneNumber) -> Iterator[Span]:
     value = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     business = phonenumbers.number_type(number) in _BUSINESS
-    yield Span(start, end, "phone", value, business or _is_example(value))
+    yield Span(start, end, "phone", value, business or _is_example(value), business)
 
 
 def _is_example(value: str) -> bool:

@@ -49,7 +49,9 @@ class Policy(NamedTuple):
     examples: Literal["keep", "treat"]
 
     def of(self, span: Span) -> Action:
-        return "keep" if span.example and self.examples == "keep" else self.actions[span.kind]
+        if span.public or (span.example and self.examples == "keep"):
+            return "keep"
+        return self.actions[span.kind]
 
 
 @dataclass

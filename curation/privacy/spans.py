@@ -18,7 +18,8 @@ class Span(NamedTuple):
     """A find: characters `start` to `end` of a text.
 
     `value` is the found thing in a normal form, the same for all its spellings. An `example` identifies no person: an
-    address at example.com, a toll-free number.
+    address at example.com, a test card. What is `public` is one that people are meant to call or use: a toll-free
+    number, a public name server.
     """
 
     start: int
@@ -26,6 +27,7 @@ class Span(NamedTuple):
     kind: str
     value: str
     example: bool = False
+    public: bool = False
 
 
 Finder = Callable[[str], Iterable[Span]]

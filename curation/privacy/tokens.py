@@ -16,11 +16,11 @@ from curation.privacy.spans import Span
 # Body of a key: base64, with the headers that old PEM has, and line breaks that are real or escaped.
 _BEGIN = r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _PRIVATE = re.compile(
-    rf"{_BEGIN}((?:(?!-----)[A-Za-z0-9+/=\s\\,:.()-]){{40,}}?)(?:-----END (?:[A-Z0-9]+ ){{0,3}}PRIVATE KEY(?: "
+    rf"{_BEGIN}((?:(?!-----)[A-Za-z0-9+/=\s\\,:.()-]){{16,}}?)(?:-----END (?:[A-Z0-9]+ ){{0,3}}PRIVATE KEY(?: "
     rf"BLOCK)?-----|"
     r"(?![A-Za-z0-9+/=\s\\,:.()-]|-----END)|\Z)"
 )
-_BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{32}")
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{16}")
 
 _KINDS = {
     "aws_key": r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}|ABSK[A-Za-z0-9+/]{109,269}={0,2}",
@@ -92,7 +92,7 @@ def tokens(text: str) -> Iterator[Span]:
     """Tokens of providers, by prefix and length, or by the name they are assigned to."""
     for match in _TOKEN.finditer(text):
         body = _PREFIX.sub("", match[0])
-        if entropy(body) >= _FLOOR and not is_placeholder(body) and not _SAMPLES.search(body):
+        if entropy(body) >= _FLOOR and not is_placeholder(body, typed=False) and not _SAMPLES.search(body):
             yield Span(match.start(), match.end(), match.lastgroup or "", match[0])
     for kind, pattern in _NAMED:
         for match in pattern.finditer(text):

@@ -62,8 +62,17 @@ def test_too_little_text_is_undetermined():
 
 
 def test_min_letters_holds_where_the_script_does_not_decide():
-    assert languages(["This is it", "네"], min_letters=9) == ["und", "ko"]  # 8 letters
-    assert languages(["This is it", "네"], min_letters=8) == ["en", "ko"]
+    assert languages(["Wo ist das Haus", "네"], min_letters=13) == ["und", "ko"]  # 12 letters
+    assert languages(["Wo ist das Haus", "네"], min_letters=12) == ["de", "ko"]
+
+
+def test_a_few_words_that_are_mostly_english_function_words_are_english():
+    assert languages(["Yes, it is.", "idk what to do", "Not my cat", "Bonjour"], min_letters=8) == [
+        "en",
+        "en",
+        "en",
+        "und",
+    ]
 
 
 def test_what_is_looked_at():

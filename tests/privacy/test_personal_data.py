@@ -49,14 +49,11 @@ EXAMPLES = [
     ("call 555-0142", "phone"),
     ("(212) 555-0199", "phone"),
     ("123-456-7890", "phone"),
-    ("1-800-273-8255", "phone"),
-    ("고객센터 1588-3366", "phone"),
     ("tel 020 7946 0958", "phone"),
     ("SSN 123-45-6789", "ssn"),
     ("4111 1111 1111 1111", "credit_card"),
     ("GB29 NWBK 6016 1331 9268 19", "iban"),
     ("주민등록번호 900101-1234567", "resident_number"),
-    ("ping 8.8.8.8", "ip_address"),
     ("123 Main Street, Anytown, NY 10001", "postal_address"),
 ]
 
@@ -101,15 +98,27 @@ def test_spellings_of_one_value(text: str, value: str):
 
 
 @pytest.mark.parametrize(("text", "kind"), EXAMPLES)
-def test_examples_are_kept_and_flagged_unless_they_are_to_be_treated(text: str, kind: str):
+def test_examples_are_treated_like_any_other_unless_they_are_to_be_kept(text: str, kind: str):
     frame = rows(answer(text))
-    kept, ledger = outcome("privacy.personal_data", frame)
+    kept, ledger = outcome("privacy.personal_data", frame, examples="keep")
     assert kept.equals(frame)
     assert ledger.select("kind", "reason").rows() == [("flagged", kind)]
     assert '"example":true' in ledger["detail"][0]
-    treated, ledger = outcome("privacy.personal_data", frame, examples="treat")
+    treated, ledger = outcome("privacy.personal_data", frame)
     assert f"[{kind.upper()}_1]" in treated["messages"][0][1]["content"]
     assert ledger.select("kind", "reason").rows() == [("edited", kind)]
+
+
+@pytest.mark.parametrize("examples", ["keep", "treat"])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("1-800-273-8255", "phone"), ("고객센터 1588-3366", "phone"), ("ping 8.8.8.8", "ip_address")],
+)
+def test_what_anybody_is_meant_to_use_is_kept_and_flagged(text: str, kind: str, examples: str):
+    frame = rows(answer(text))
+    kept, ledger = outcome("privacy.personal_data", frame, examples=examples, actions={kind: "drop"})
+    assert kept.equals(frame)
+    assert ledger.select("kind", "reason").rows() == [("flagged", kind)]
 
 
 @pytest.mark.parametrize("text", NOTHING)
