@@ -16,6 +16,8 @@ from curation.store import PARQUET, Built, Committed, Store, read_part, scan_par
 from schemas.errors import StoreError, UsageError
 from schemas.records import DECISIONS
 
+Table = pl.DataFrame | None
+
 
 def run_stage(
     store: Store,
@@ -147,13 +149,7 @@ class _Tally:
         write_part(kept, self.parts[-1])
         self.note(rows, dropped)
 
-    def rest(
-        self,
-        parts: Sequence[Path],
-        dropped: pl.DataFrame,
-        replaced: pl.DataFrame | None,
-        added: pl.DataFrame | None = None,
-    ) -> None:
+    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: Table, added: Table) -> None:
         """Write the rows of some parts that are not dropped, with what is replaced and added; note the dropped."""
         gone = pl.col("row_id").is_in(dropped["row_id"].implode())
         for part in parts:
@@ -199,13 +195,7 @@ class _OneFile(_Tally):
     suffix = ".arrow"
     plan: pl.LazyFrame | None = None
 
-    def rest(
-        self,
-        parts: Sequence[Path],
-        dropped: pl.DataFrame,
-        replaced: pl.DataFrame | None,
-        added: pl.DataFrame | None = None,
-    ) -> None:
+    def rest(self, parts: Sequence[Path], dropped: pl.DataFrame, replaced: Table, added: Table) -> None:
         if replaced is not None or added is not None:
             super().rest(parts, dropped, replaced, added)
             return
@@ -281,15 +271,19 @@ def merge_facts(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def log_line(name: str, done: Committed) -> str:
     """`dedup.exact  10,000 -> 8,412  (1,588 exact_duplicate)  3.1 s`"""
-    counts = done.manifest.counts
-    decisions = done.table("decisions").filter(~pl.col("kind").is_in(["edited", "flagged"])).group_by("reason").len()
-    reasons = decisions.sort(["len", "reason"], descending=[True, False]).collect()
+    told = outcome(done.manifest.counts, done.table("decisions"), done.manifest.facts)
+    return f"{name}  {told}  {'reused' if done.reused else f'{done.seconds:.1f} s'}"
+
+
+def outcome(counts: Mapping[str, int], decisions: pl.LazyFrame, facts: Mapping[str, Any]) -> str:
+    """`10,000 -> 8,412  (1,588 exact_duplicate, 3 flagged)`"""
+    lost = decisions.filter(~pl.col("kind").is_in(["edited", "flagged"])).group_by("reason").len()
+    reasons = lost.sort(["len", "reason"], descending=[True, False]).collect()
     told = [f"{count:,} {reason}" for reason, count in reasons.iter_rows()]
-    remarks = ((done.manifest.facts.get(kind) or 0, kind) for kind in ("edited", "flagged"))
+    remarks = ((facts.get(kind) or 0, kind) for kind in ("edited", "flagged"))
     told += [f"{count:,} {kind}" for count, kind in remarks if count]
     shown = f"  ({', '.join(told)})" if told else ""
-    took = "reused" if done.reused else f"{done.seconds:.1f} s"
-    return f"{name}  {counts['in']:,} -> {counts['kept']:,}{shown}  {took}"
+    return f"{counts['in']:,} -> {counts['kept']:,}{shown}"
 
 
 def _fingerprint(stage: Stage, config: StageConfig, context: Context) -> Any:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from curation.digest import code_digest, sha256_file
 from curation.ingest import read_into
 from curation.progress import Terminal
-from curation.runner import execute
+from curation.runner import execute, outcome
 from curation.stage import Context, Stage, StageConfig, load_stage
 from curation.store import MANIFEST, Built, sync_file, temporary, write_file, write_table
 from flows.profiles import name_sources, split_override, stage_config, tell_problems
@@ -50,9 +50,9 @@ def run_single(name: str, path: str, out: Path, overrides: Sequence[str], seed: 
         ledger = pl.concat([pl.scan_parquet(folder / "decisions.parquet") for folder in (raw, made)]).collect()
         write_table(ledger, made / "decisions.parquet")
         _publish(made, out, name, config, seed, read, built)
-    counts = built.counts
-    told = f"{name}  {counts['in']:,} -> {counts['kept']:,}  {time.monotonic() - started:.1f} s  -> {out}"
-    progress.line(told)
+    counts = {**built.counts, "in": read.counts["in"]}
+    told = outcome(counts, pl.scan_parquet(out / "decisions.parquet"), built.facts)
+    progress.line(f"{name}  {told}  {time.monotonic() - started:.1f} s  -> {out}")
 
 
 @contextmanager
