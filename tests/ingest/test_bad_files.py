@@ -58,18 +58,20 @@ def test_66_bad_crc(tmp_path):
 
 
 def test_67_concatenated_gzip(tmp_path):
-    done = read(gzip.compress(GOOD) + gzip.compress(GOOD[:-1]) + gzip.compress(b"\n" + GOOD), tmp_path, "raw.jsonl.gz")
+    done = read(
+        gzip.compress(GOOD, mtime=0) + gzip.compress(GOOD[:-1]) + gzip.compress(b"\n" + GOOD), tmp_path, "raw.jsonl.gz"
+    )
     assert texts(done) == [PAIR] * 3
     assert facts(done)["format"] == "jsonl.gz"
 
 
 def test_67_zero_bytes_pad_the_end(tmp_path):
-    assert texts(read(gzip.compress(GOOD) + bytes(512), tmp_path, "raw.jsonl.gz")) == [PAIR]
+    assert texts(read(gzip.compress(GOOD, mtime=0) + bytes(512), tmp_path, "raw.jsonl.gz")) == [PAIR]
 
 
 @pytest.mark.parametrize("tail", [b"x", b"garbage after the end", bytes(512) + b"x"])
 def test_68_trailing_garbage(tail, tmp_path):
-    whole(read(gzip.compress(GOOD) + tail, tmp_path, "raw.jsonl.gz"), "trailing_garbage")
+    whole(read(gzip.compress(GOOD, mtime=0) + tail, tmp_path, "raw.jsonl.gz"), "trailing_garbage")
     whole(read(zstandard.compress(GOOD) + tail, tmp_path, "raw.jsonl.zst"), "trailing_garbage")
 
 
@@ -78,10 +80,10 @@ def test_68_trailing_garbage(tail, tmp_path):
     [
         ("raw.jsonl.gz", GOOD),
         ("raw.jsonl.zst", GOOD),
-        ("raw.jsonl.zst", gzip.compress(GOOD)),
+        ("raw.jsonl.zst", gzip.compress(GOOD, mtime=0)),
         ("raw.parquet", GOOD),
         ("raw.arrow", GOOD),
-        ("raw.jsonl", gzip.compress(GOOD)),
+        ("raw.jsonl", gzip.compress(GOOD, mtime=0)),
         ("raw.csv", GOOD),
         ("raw.json", b"PAR1" + GOOD),
     ],
@@ -320,7 +322,7 @@ def test_15_the_verdict_on_a_change_does_not_outlast_it(tmp_path):
 
 def test_a_file_refused_at_its_end_leaves_no_rows_behind(tmp_path):
     put(tmp_path / "raw", "a.jsonl", GOOD)
-    put(tmp_path / "raw", "b.jsonl.gz", gzip.compress(LINES + b"null\n") + b"garbage")
+    put(tmp_path / "raw", "b.jsonl.gz", gzip.compress(LINES + b"null\n", mtime=0) + b"garbage")
     put(tmp_path / "raw", "c.jsonl", GOOD)
     done = run(tmp_path / "raw", tmp_path, part_rows=300)
     assert texts(done) == [PAIR] * 2
