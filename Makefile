@@ -45,8 +45,14 @@ train: setup  ## SFT, rejection-sampling SFT and DPO on the latest run's sets
 report: setup  ## write the latest run's report again and say where it is
 	@$(BIN)/sieveline report $(RUN)
 
-test: setup  ## run the tests
+test: setup  ## run the tests (ARGS=... for some of them)
+ifeq ($(strip $(ARGS)),)
+	@# Two files at a time; then those that load a real model, each with all cores.
+	@$(BIN)/python -m pytest -m "not engine" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m engine
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: setup  ## format and lint (ruff), types (mypy)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
