@@ -24,6 +24,7 @@ Positions = npt.NDArray[np.int64]
 _STEPS = float(2**22)
 _COARSE = float(2**-14)  # products of 2**44 to 2**30: so many as GROUND of them add up exactly
 _BLOCK = 512
+_KNOWN = 2**25  # products that are held at once, in 256 MB; of more, those wanted are computed each time
 GROUND = 20_000  # rows that a facility location is to be near to; of more, an even sample
 
 
@@ -133,7 +134,7 @@ def k_center(vectors: Vectors, room: Room, task: Task) -> Chosen:
     return _told(chosen, room, nearest)
 
 
-def facility_location(vectors: Vectors, room: Room, task: Task, ground: npt.NDArray[np.int64] | None = None) -> Chosen:
+def facility_location(vectors: Vectors, room: Room, task: Task, ground: Positions | None = None) -> Chosen:
     """Greedy maximisation of the sum over all rows of the cosine to the nearest that was taken (0 at least).
 
     Facility location is submodular, so this is within 1 - 1/e of the best (Nemhauser, Wolsey and Fisher 1978), and
@@ -142,9 +143,9 @@ def facility_location(vectors: Vectors, room: Room, task: Task, ground: npt.NDAr
     """
     chosen = Chosen.of(len(room.cost))
     grid = on_grid(vectors)
-    base = grid if ground is None else grid[ground]
-    served, nearest = np.zeros(len(base)), np.full(len(grid), -np.inf)
-    heap = [(-gain, at) for at, gain in enumerate(_gains(grid, base, served))]
+    service = _Service(grid, grid if ground is None else grid[ground])
+    nearest = np.full(len(grid), -np.inf)
+    heap = [(-gain, at) for at, gain in enumerate(service.gains(np.arange(len(grid))))]
     heapq.heapify(heap)
     fresh: dict[int, int] = {}
     while heap and not room.closed:
@@ -153,16 +154,47 @@ def facility_location(vectors: Vectors, room: Room, task: Task, ground: npt.NDAr
             continue  # groups only fill
         if fresh.get(at) != len(room.taken) and room.taken:
             stale = [at, *(heapq.heappop(heap)[1] for _ in range(min(15, len(heap))))]
-            for one, again in zip(stale, _gains(grid[stale], base, served), strict=True):
+            for one, again in zip(stale, service.gains(np.array(stale)), strict=True):
                 fresh[one] = len(room.taken)
                 heapq.heappush(heap, (-again, one))
             continue
         if not room.take(at):
             break
-        np.maximum(served, _coarse(base @ grid[at]), out=served)
+        service.take(at)
         _closer(chosen, nearest, grid, at)
         task.advance()
     return _told(chosen, room, nearest)
+
+
+class _Service:
+    """How near the rows of `base` are to what was taken of `grid`, and what a candidate would add."""
+
+    def __init__(self, grid: Floats, base: Floats) -> None:
+        self._grid, self._base = grid, base
+        self._served = np.zeros(len(base))
+        self._known: Floats | None = None
+        if len(grid) * len(base) <= _KNOWN:
+            self._known = self._near(np.arange(len(grid)))
+
+    def gains(self, at: Positions) -> list[float]:
+        """What the sum would grow by, for each candidate of some positions."""
+        found: list[float] = []
+        for start in range(0, len(at), _BLOCK):
+            near = self._near(at[start : start + _BLOCK]) - self._served
+            found += np.maximum(near, 0.0, out=near).sum(axis=1).tolist()
+        return found
+
+    def take(self, at: int) -> None:
+        """Let a candidate serve the rows that it is nearest to."""
+        np.maximum(self._served, self._near(np.array([at]))[0], out=self._served)
+
+    def _near(self, at: Positions) -> Floats:
+        """Products of candidates with all of the base in fewer steps, (candidates, base)."""
+        if self._known is not None:
+            return self._known[at]
+        products = self._grid[at] @ self._base.T
+        products *= _COARSE
+        return np.rint(products, out=products)
 
 
 def _closer(chosen: Chosen, nearest: Floats, grid: Floats, at: int) -> None:
@@ -171,22 +203,6 @@ def _closer(chosen: Chosen, nearest: Floats, grid: Floats, at: int) -> None:
     closer = near > nearest
     nearest[closer] = near[closer]
     chosen.nearest[closer] = at
-
-
-def _gains(candidates: Floats, base: Floats, served: Floats) -> list[float]:
-    """What the sum would grow by, for each candidate."""
-    found: list[float] = []
-    for start in range(0, len(candidates), _BLOCK):
-        near = _coarse(base @ candidates[start : start + _BLOCK].T)
-        near -= served[:, None]
-        found += np.maximum(near, 0.0, out=near).sum(axis=0).tolist()
-    return found
-
-
-def _coarse(products: Floats) -> Floats:
-    """Products as fewer steps, in place."""
-    products *= _COARSE
-    return np.rint(products, out=products)
 
 
 def _told(chosen: Chosen, room: Room, nearest: Floats) -> Chosen:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from curation.progress import Silent
+from curation.select import diversity
 from curation.select.budget import Room
 from curation.select.diversity import by_quality, cosine, facility_location, k_center, novelty, on_grid
 
@@ -116,7 +117,9 @@ def test_k_center_goes_to_the_far_side_first():
     assert space.taken == [0, 3, 2]
 
 
-def test_facility_location_beside_the_plain_greedy():
+@pytest.mark.parametrize("known", [0, 2**25])
+def test_facility_location_beside_the_plain_greedy(known: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(diversity, "_KNOWN", known)
     vectors = cloud(50)
     space = room(50, 8)
     facility_location(vectors, space, task())
