@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import polars as pl
 
 from schemas.errors import UsageError
@@ -35,12 +36,19 @@ def columns(rows: pl.LazyFrame, names: Mapping[str, float], stage: str) -> dict[
         there = rows.select(expr.is_not_null().any() for expr in found.values()).collect()
         missing = [name for name in found if not there[name].any()]
         if missing:
-            have = [name for name, kind in schema.items() if kind.is_numeric()]
+            have = [name for name, kind in schema.items() if kind.is_numeric()] + _numbers_of_first(rows)
             raise UsageError(
-                f"{stage}: no row has a score {', '.join(missing)}; score columns: {', '.join(have) or 'none'}",
+                f"{stage}: no row has a score {', '.join(missing)}; there are: {', '.join(have) or 'none'}",
                 hint="put the stage behind the scoring stage that adds it, or name a number of the rows' metadata",
             )
     return found
+
+
+def _numbers_of_first(rows: pl.LazyFrame) -> list[str]:
+    """The numbers in the first row's metadata, by name."""
+    first = rows.select("metadata").head(1).collect()["metadata"].to_list()
+    found = orjson.loads(first[0]) if first and first[0] else {}
+    return [name for name, value in found.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
 
 
 def quality(rows: pl.DataFrame, weights: Mapping[str, float], combine: Combine) -> npt.NDArray[np.float64]:

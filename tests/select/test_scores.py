@@ -58,8 +58,8 @@ def test_a_score_is_a_column_or_a_number_of_the_metadata_and_nothing_else():
 
 
 def test_a_score_that_no_row_has_is_an_error_that_names_those_there_are():
-    frame = rows(answer("x")).with_columns(score_a=pl.lit(1.0))
-    with pytest.raises(UsageError, match=r"no row has a score score_b; score columns: score_a"):
+    frame = rows(answer("x")).with_columns(score_a=pl.lit(1.0), metadata=pl.lit('{"id": "a", "rating": 4, "ok": true}'))
+    with pytest.raises(UsageError, match=r"no row has a score score_b; there are: score_a, rating"):
         columns(frame.lazy(), {"score_b": 1.0}, "select.best")
 
 
