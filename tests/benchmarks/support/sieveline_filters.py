@@ -16,13 +16,17 @@ from schemas.profile import Ingest, Source
 FOLDERS = ("clean", "language", "privacy", "filter")
 
 
+def names(folders: tuple[str, ...]) -> list[str]:
+    """The stages of some folders, folder by folder."""
+    return [name for folder in folders for name in stage_names() if name.split(".")[0] == folder]
+
+
 def main(corpus: Path, out: Path) -> None:
     """Read, then each stage on what the one before it kept."""
     store, context = Store(out), Context(home=out)
     done = ingest(Source(path=str(corpus), name="corpus"), Ingest(), store, context)
     print(f"{'ingest':28} {done.seconds:7.2f} s  {done.manifest.counts['kept']:,} rows")
-    named = [name for folder in FOLDERS for name in stage_names() if name.split(".")[0] == folder]
-    for name in named:
+    for name in names(FOLDERS):
         stage = load_stage(name)
         done = run_stage(store, name, stage.Config(), [done], context)
         print(f"{name:28} {done.seconds:7.2f} s  {done.manifest.counts['dropped']:,} dropped")
