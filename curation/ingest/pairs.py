@@ -104,9 +104,12 @@ class Shortcut:
         return others
 
     def _odd_types(self, names: tuple[str, ...], rows: list[Any]) -> Iterator[int]:
+        shape = self.shape
+        # What a row is made of is looked at even where it is left out of the metadata.
+        skipped = set(shape.ignore) - {shape.prompt, shape.response, shape.input, shape.system}
         for name in names:
             types = self.types.get(name)
-            if types is None or name in self.shape.ignore or types.issuperset(map(type, map(itemgetter(name), rows))):
+            if types is None or name in skipped or types.issuperset(map(type, map(itemgetter(name), rows))):
                 continue
             yield from (n for n, row in enumerate(rows) if type(row[name]) not in types)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.ingest.convert import Message, convert
@@ -131,6 +131,7 @@ SAMPLES = [
 
 
 @settings(max_examples=300, deadline=None)
+@example([{"output": None, "instruction": "?"}], SAMPLES[0], ("output",), False)
 @given(
     st.lists(st.one_of(RECORDS, st.just(Bad("torn_line"))), max_size=6),
     st.sampled_from(SAMPLES),
