@@ -75,7 +75,6 @@ class Gates(Section):
     """Thresholds of the gates on the ingested rows and on the curated set."""
 
     min_rows: int = Field(default=1, ge=1)
-    max_null_rate: float = Field(default=0.0, ge=0.0, le=1.0)
     min_pairs: int = Field(default=1, ge=0)
 
 

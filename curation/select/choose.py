@@ -85,7 +85,8 @@ def _diverse(lens: _Lens, room: Room, config: Config, context: Context) -> Chose
     n = len(room.cost)
     if config.diversity == "none" or not n:
         return diversity.by_quality(room)
-    with context.progress.task(f"choose by {config.diversity}", config.rows or 0) as task:
+    most = room.limit if config.unit == "rows" else n
+    with context.progress.task(f"choose by {config.diversity}", most) as task:
         if config.diversity == "novelty":
             return diversity.novelty(lens, room, config.threshold, task)
         vectors = lens(np.arange(n))
