@@ -18,7 +18,7 @@ from curation.runner import conserve, log_line
 from curation.stage import Context, as_decisions
 from curation.store import Built, Committed, Store, write_table
 from curation.text import visible
-from schemas.profile import RejectionSampling
+from schemas.profile.preference import RejectionSampling
 
 STAGE = "rejection_sampling"
 

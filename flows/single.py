@@ -21,7 +21,7 @@ from curation.stage import Context, Stage, StageConfig, load_stage
 from curation.store import MANIFEST, Built, sync_file, temporary, write_file, write_table
 from flows.profiles import name_sources, split_override, stage_config, tell_problems
 from schemas.errors import ProfileError, UsageError
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 
 OUTPUTS = ("kept.parquet", "decisions.parquet", MANIFEST)
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.profile import Gates, Preference
+from schemas.profile.gates import Gates
+from schemas.profile.preference import Preference
 
 Place = Literal["ingested", "curated", "pairs"]
 

@@ -30,26 +30,64 @@ ROWS: Final = pl.Schema(
     }
 )
 
+# Who wrote an answer: the model that is to be trained, another one, or it came with the data.
+ORIGINS: Final = ("on_policy", "off_policy", "given")
+
+# `reference` and `metadata` are the row's own: its last answer as text, and what came beside its messages (JSON);
+# verifiable rewards read them. `given_score` is a score that came with the data.
 COMPLETIONS: Final = pl.Schema(
     {
         "completion_id": pl.String,
         "prompt_id": pl.String,
         "row_id": pl.String,
+        "source": pl.String,
+        "language": pl.String,
         "prompt": MESSAGES,
+        "reference": pl.String,
+        "metadata": pl.String,
         "policy": pl.String,
+        "origin": pl.String,
         "sampling": pl.String,
         "index": pl.Int32,
         "seed": pl.Int64,
         "text": pl.String,
         "finish_reason": pl.String,
         "tokens": pl.Int32,
+        "given_score": pl.Float64,
     }
 )
 
-PAIRS: Final = pl.Schema(
+# COMPLETIONS with what the scorers say. `reward` is what selection goes by: one scorer's own number, or the ensemble's;
+# null where they abstain. Beside it stands one `reward_<name>` (Float64, raw) a scorer. `disagreement` is null where
+# there is one scorer only. `reward_truncated`: some scorer could not read the whole conversation.
+SCORES: Final = pl.Schema(
+    {"reward": pl.Float64, "disagreement": pl.Float64, "abstained": pl.Boolean, "reward_truncated": pl.Boolean}
+)
+
+# A verdict on two completions of one prompt, by a person or by those who labelled a set. `verdict`: a, b or tie.
+LABELS: Final = pl.Schema(
     {
         "prompt_id": pl.String,
+        "a_id": pl.String,
+        "b_id": pl.String,
+        "verdict": pl.String,
+        "by": pl.String,
+        "votes_a": pl.Int32,
+        "votes_b": pl.Int32,
+        "votes_tie": pl.Int32,
+    }
+)
+
+# `label` says what made the pair: reward, human (a reviewer's verdict) or given (it came with the data). Only a pair by
+# reward always has scores and a margin.
+PAIRS: Final = pl.Schema(
+    {
+        "pair_id": pl.String,
+        "prompt_id": pl.String,
         "row_id": pl.String,
+        "source": pl.String,
+        "language": pl.String,
+        "label": pl.String,
         "prompt": MESSAGES,
         "chosen": MESSAGES,
         "rejected": MESSAGES,
@@ -106,6 +144,11 @@ def prompt_of(messages: Sequence[Message]) -> list[Message]:
         if messages[at]["role"] == "assistant":
             return list(messages[:at])
     return list(messages)
+
+
+def pair_id_of(chosen_id: str, rejected_id: str) -> str:
+    """Sixteen hex digits of a sha256 over both ids, in this order."""
+    return hashlib.sha256(canonical_json([chosen_id, rejected_id])).hexdigest()[:16]
 
 
 def prompt_id_of(prompt: Sequence[Message]) -> str:

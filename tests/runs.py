@@ -16,7 +16,7 @@ from curation.stage import Context, as_decisions
 from curation.store import Built, Committed, write_table
 from flows.profiles import load_profile
 from schemas import expectations
-from schemas.profile import Preference, RejectionSampling
+from schemas.profile.preference import Preference, RejectionSampling
 from schemas.records import COMPLETIONS, QUARANTINE, prompt_of
 from tests.helpers import rows
 

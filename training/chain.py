@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.models import resolve
 from curation.progress import Progress
-from schemas.profile import Training
+from schemas.profile.training import Training
 from training import data as sets
 from training import dpo, rejection_sampling, sft
 from training.common import check_settings

@@ -13,7 +13,7 @@ from typing import Any
 
 from curation.models import resolve
 from curation.progress import Progress, Silent
-from schemas.profile import Training
+from schemas.profile.training import Training
 from schemas.records import Message
 from training import data as sets
 from training.common import arguments, load_tokenizer, lora

@@ -13,7 +13,7 @@ from typing import Any
 
 from curation.models import resolve
 from curation.progress import Progress, Silent
-from schemas.profile import Training
+from schemas.profile.training import Training
 from training import data as sets
 from training.common import arguments, load_tokenizer, lora, need_chat_template
 from training.job import Job, Prepared, TrainedRun

@@ -61,7 +61,7 @@ def _pairs(table: pl.LazyFrame) -> pl.DataFrame:
         "chosen_id",
         "rejected_id",
         "margin",
-        pl.concat_str("chosen_id", "rejected_id", separator="|").alias("pair_id"),
+        "pair_id",
         (comparable(chosen) != comparable(rejected)).fill_null(False).alias("answers_differ"),
         (visible(chosen) & visible(rejected)).alias("answers_not_empty"),
         finite.fill_null(False).alias("scores_finite"),

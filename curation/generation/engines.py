@@ -7,7 +7,7 @@ from pathlib import Path
 from curation.generation.protocol import Generator
 from curation.models import resolve
 from schemas.errors import UsageError
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 
 
 def make_generator(settings: Generation, home: Path) -> Generator:

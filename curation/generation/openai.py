@@ -34,7 +34,7 @@ from curation.generation.protocol import PROMPT_TOO_LONG, Measured, Replies, Rep
 from curation.generation.template import chat_messages
 from curation.stage import Context
 from schemas.errors import EngineError, UsageError
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from schemas.records import MESSAGES, Message
 
 BACKOFF_SECONDS: Final = 0.5

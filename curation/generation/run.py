@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from curation import text
 from curation.digest import code_digest, sha256_value
 from curation.generation.ask import ask, measure
 from curation.generation.protocol import (
@@ -31,10 +32,12 @@ from curation.journal import Journal
 from curation.runner import log_line
 from curation.stage import Context, as_decisions
 from curation.store import Built, Committed, Store, write_table
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from schemas.records import COMPLETIONS, Message, canonical_json, prompt_of
 
 STAGE = "generate"
+CARRIED = ("source", "language", "metadata", "reference")
+ROW_COLUMNS = ("row_id", "prompt_id", "source", "language", "metadata", "messages")
 SHAPING = {"candidates", "temperature", "top_p", "max_tokens", "max_model_len"}
 
 
@@ -50,7 +53,7 @@ def generate(
     Raises EngineError where the engine fails, or more than `settings.max_failed` of the requests do.
     """
     started = time.monotonic()
-    rows = prompts.select("row_id", "prompt_id", "messages").sort("row_id")
+    rows = prompts.select(*ROW_COLUMNS, text.response().alias("reference")).sort("row_id")
     identity = generator.identity()
     recipe = {
         "stage": STAGE,
@@ -93,6 +96,7 @@ class _Prompt:
     row_id: str
     prompt_id: str
     messages: Sequence[Message]
+    row: dict[str, Any]
 
 
 @dataclass
@@ -119,7 +123,7 @@ class _Work:
     def sift(self) -> None:
         """Merge rows of one prompt, and leave out prompts that the model cannot take."""
         for row in self.rows.iter_rows(named=True):
-            prompt = _Prompt(row["row_id"], row["prompt_id"], prompt_of(row["messages"]))
+            prompt = _Prompt(row["row_id"], row["prompt_id"], prompt_of(row["messages"]), row)
             first = self.prompts.setdefault(prompt.prompt_id, prompt)
             if first is not prompt:
                 self.drop(prompt, "same_prompt", kept_id=first.row_id)
@@ -194,8 +198,10 @@ class _Work:
                 "completion_id": request.request_id,
                 "prompt_id": request.prompt_id,
                 "row_id": self.prompts[request.prompt_id].row_id,
+                **{name: self.prompts[request.prompt_id].row[name] for name in CARRIED},
                 "prompt": list(request.messages),
                 "policy": policy,
+                "origin": "off_policy",
                 "sampling": sampling,
                 "index": request.index,
                 "seed": request.seed,

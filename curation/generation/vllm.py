@@ -36,7 +36,7 @@ from curation.generation.protocol import (
 from curation.generation.template import TemplateError, encode_chat
 from curation.models import Model, describe
 from schemas.errors import EngineError
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from schemas.records import Message
 
 # On a CPU. Eager: compiling takes longer than a run. Blocks of 32 tokens instead of 128: candidates share the prefill

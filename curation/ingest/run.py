@@ -22,7 +22,7 @@ from curation.progress import Task
 from curation.runner import log_line
 from curation.stage import Context
 from curation.store import Built, Committed, Store
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 
 STAGE = "ingest"
 # Below this many bytes, reading takes less time than starting a process (about a second).

@@ -21,7 +21,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import UsageError
-from schemas.profile import Columns
+from schemas.profile.sources import Columns
 from schemas.records import ROWS
 
 # The name of the shape of our own tables.

@@ -17,7 +17,7 @@ from curation.ingest.read import batches
 from curation.ingest.reject import WholeFile
 from curation.ingest.shapes import SAMPLE, Shape, detect
 from schemas.errors import UsageError
-from schemas.profile import Columns, Ingest
+from schemas.profile.sources import Columns, Ingest
 
 # A change this soon before a file was read may leave no trace in its times: clocks of file systems are coarse.
 _COARSE_NS = 2_000_000_000

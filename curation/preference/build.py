@@ -21,8 +21,8 @@ from curation.similarity import character_jaccard
 from curation.stage import Context, Result, Rule, as_decisions, filter_rows
 from curation.store import Built, Committed, Store, write_table
 from curation.text import comparable, visible
-from schemas.profile import Preference
-from schemas.records import MESSAGES, PAIRS
+from schemas.profile.preference import Preference
+from schemas.records import MESSAGES, PAIRS, pair_id_of
 
 STAGE = "preference"
 
@@ -61,7 +61,7 @@ def pair(scored: pl.LazyFrame, settings: Preference) -> tuple[pl.DataFrame, pl.D
         (pl.col("finish_reason") == "stop").fill_null(False).alias("finished"),
         visible(pl.col("text")).alias("seen"),
     ).collect()
-    prompts = candidates.group_by("prompt_id").agg(pl.col("row_id").first()).sort("prompt_id")
+    prompts = candidates.group_by("prompt_id").agg(pl.col("row_id", "source", "language").first()).sort("prompt_id")
     usable = candidates.filter(pl.col("reward").is_finite().fill_null(False) & pl.col("seen"))
     policy = importlib.import_module(f"curation.preference.{settings.policy}")
     named = policy.select(
@@ -71,8 +71,12 @@ def pair(scored: pl.LazyFrame, settings: Preference) -> tuple[pl.DataFrame, pl.D
     assert judged.kept is not None
     made, dropped = pl.collect_all([judged.kept, judged.dropped])
     pairs = made.select(
+        as_pair_id(made).alias("pair_id"),
         "prompt_id",
         "row_id",
+        "source",
+        "language",
+        pl.lit("reward").alias("label"),
         "prompt",
         as_answer("text_chosen").alias("chosen"),
         as_answer("text_rejected").alias("rejected"),
@@ -117,6 +121,12 @@ def _judge(prompts: pl.DataFrame, usable: pl.DataFrame, named: pl.DataFrame, set
         "margin_below_minimum": Rule(~(pl.col("margin") >= minimum), pl.col("margin"), minimum),
     }
     return filter_rows(joined.lazy(), rules)
+
+
+def as_pair_id(pairs: pl.DataFrame) -> pl.Series:
+    """The id of each pair of chosen_id and rejected_id."""
+    ids = [pair_id_of(*both) for both in pairs.select("chosen_id", "rejected_id").iter_rows()]
+    return pl.Series(ids, dtype=pl.String)
 
 
 def as_answer(column: str) -> pl.Expr:

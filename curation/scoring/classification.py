@@ -9,7 +9,7 @@ from curation.models import Model
 from curation.scoring.protocol import Item
 from curation.scoring.transformers import Encoded, TransformersScorer
 from schemas.errors import UsageError
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 Activation = Literal["auto", "softmax", "sigmoid", "none"]
 _BY_PROBLEM: dict[str | None, Activation] = {

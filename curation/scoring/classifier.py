@@ -29,7 +29,7 @@ from curation.scoring.columns import ColumnName
 from curation.scoring.conversations import score_rows
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 SCOPE = "set"
 _NAME = "scoring.classifier"

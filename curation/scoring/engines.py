@@ -7,7 +7,7 @@ from pathlib import Path
 from curation.models import resolve
 from curation.scoring.protocol import Scorer
 from curation.scoring.transformers import TransformersScorer
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 
 def make_scorer(settings: Scoring, home: Path) -> Scorer:

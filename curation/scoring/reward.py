@@ -21,7 +21,7 @@ from curation.scoring.conversations import score_rows
 from curation.scoring.engines import make_scorer
 from curation.scoring.protocol import Scorer
 from curation.stage import Context, Result, StageConfig
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 SCOPE = "set"
 _NAME = "scoring.reward"

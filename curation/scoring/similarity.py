@@ -25,7 +25,7 @@ from curation.scoring.columns import ColumnName
 from curation.stage import Context, Result, StageConfig
 from curation.text import TextOf, text_of, visible
 from schemas.errors import UsageError
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 
 SCOPE = "set"
 _NAME = "scoring.similarity"

@@ -21,7 +21,7 @@ from curation.models import Model, describe
 from curation.scoring.pretrained import device, from_pretrained, load_network, read_limit
 from curation.scoring.protocol import Item, Score
 from schemas.errors import EngineError
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from curation.generation.protocol import Request, Sampling
 from curation.generation.vllm import CPU_ENGINE, VllmGenerator
 from curation.journal import Journal
 from curation.models import resolve
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 
 HOME = Path(".sieveline")
 CORPUS = Path(__file__).resolve().parents[2] / "curation" / "starter" / "corpus" / "tasks.json"

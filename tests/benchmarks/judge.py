@@ -24,7 +24,7 @@ from curation.ingest import read_into
 from curation.scoring import judge
 from curation.scoring.judge.compare import CompareConfig, Item, compare
 from curation.stage import Context
-from schemas.profile import Columns, Ingest, Source
+from schemas.profile.sources import Columns, Ingest, Source
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

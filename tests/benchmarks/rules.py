@@ -18,7 +18,7 @@ import polars as pl
 from curation.ingest import read_into
 from curation.stage import Context, Stage, load_stage, stage_names
 from curation.store import read_part
-from schemas.profile import Columns, Ingest, Source
+from schemas.profile.sources import Columns, Ingest, Source
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FAMILIES = ("clean.", "filter.", "language.", "privacy.")

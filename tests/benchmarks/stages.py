@@ -22,7 +22,7 @@ import polars as pl
 from curation import text
 from curation.ingest import read_into
 from curation.stage import Context, load_stage
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 from tests.benchmarks.filters import write_starter
 from tests.benchmarks.support.sieveline_filters import FOLDERS, names
 

@@ -43,7 +43,10 @@ from curation.scoring.engines import make_scorer
 from curation.scoring.run import score
 from curation.stage import Context, load_stage
 from curation.store import Committed, Store, write_file
-from schemas.profile import Generation, Ingest, Scoring, Source, Trainer, Training
+from schemas.profile.generation import Generation
+from schemas.profile.scoring import Scoring
+from schemas.profile.sources import Ingest, Source
+from schemas.profile.training import Trainer, Training
 from training import sft
 
 DOLLY = Path(__file__).resolve().parents[3] / "shared" / "data" / "alpagasus_dolly_3k.json"

@@ -8,7 +8,7 @@ import pytest
 
 from flows.profiles import load_profile, name_sources, names, split_override
 from schemas.errors import ProfileError, UsageError
-from schemas.profile import Source
+from schemas.profile.sources import Source
 
 SMALL = """
 name = "small"

@@ -13,7 +13,8 @@ from curation.stage import Context
 from curation.store import Built, Committed, Store, write_table
 from schemas import expectations
 from schemas.errors import GateError
-from schemas.profile import Gates, Preference
+from schemas.profile.gates import Gates
+from schemas.profile.preference import Preference
 from schemas.records import PAIRS
 from tests.helpers import rows
 

@@ -17,7 +17,7 @@ from curation.generation.protocol import Generator, Replies, Request
 from curation.generation.run import generate
 from curation.stage import Context
 from curation.store import Committed, Store
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from tests.helpers import rows
 
 PROMPTS, CANDIDATES = 8, 3

@@ -14,7 +14,7 @@ import pytest
 from curation.generation.openai import OpenAIGenerator, _retry_after
 from curation.generation.protocol import Measured, Reply, Request, Sampling
 from schemas.errors import EngineError, UsageError
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 
 from .stub import StubServer
 

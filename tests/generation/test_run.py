@@ -21,7 +21,7 @@ from curation.generation.run import generate, policy_name, seed_of
 from curation.stage import Context
 from curation.store import Committed, Store
 from schemas.errors import EngineError
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from schemas.records import COMPLETIONS, Message
 from tests.helpers import rows
 
@@ -91,14 +91,20 @@ def test_the_table_is_exactly_what_it_says(tmp_path: Path):
             "completion_id": f"{prompt_id}-{policy}-{index}",
             "prompt_id": prompt_id,
             "row_id": "t:000001",
+            "source": "t",
+            "language": None,
             "prompt": [{"role": "user", "content": "one two three", "extra": None}],
+            "reference": "reference",
+            "metadata": "{}",
             "policy": "deterministic",
+            "origin": "off_policy",
             "sampling": '{"max_tokens":16,"temperature":0.8,"top_p":0.95}',
             "index": index,
             "seed": seed,
             "text": reply.text,
             "finish_reason": "stop",
             "tokens": len(reply.text.split()),
+            "given_score": None,
         }
     assert done.manifest.counts == {"in": 1, "kept": 1, "dropped": 0, "quarantined": 0}
     facts = {"unit": "prompts", "requests": 2, "completions": 2, "failed": 0, "cut_by_max_tokens": 0}

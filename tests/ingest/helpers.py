@@ -12,7 +12,7 @@ import polars as pl
 from curation.ingest import ingest, read_into
 from curation.stage import Context
 from curation.store import Built, Committed, Store, read_part, write_part
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 from schemas.records import DECISIONS, QUARANTINE, ROWS
 
 GOOD = b'{"instruction": "Name a colour.", "output": "Red."}\n'

@@ -19,7 +19,7 @@ import zstandard
 from curation.ingest import ingest
 from curation.stage import Context
 from curation.store import Store
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 from tests.ingest.helpers import GOOD, facts, line, put, read, reasons, refused, run, texts
 
 PAIR = ["Name a colour.", "Red."]

@@ -15,7 +15,7 @@ from curation.ingest.pairs import Shortcut
 from curation.ingest.reject import Bad, excerpt
 from curation.ingest.shapes import detect
 from curation.ingest.strict import BLANK, load
-from schemas.profile import Columns
+from schemas.profile.sources import Columns
 
 KEYS = st.sampled_from(["a", "b", "id", 'q"', "b\\", ":", "", "키"])
 SCALARS = st.one_of(

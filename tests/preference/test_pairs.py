@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from curation.preference.build import pair
 from curation.rejection_sampling import best_of_n
 from curation.similarity import character_jaccard
-from schemas.profile import Preference, RejectionSampling
+from schemas.profile.preference import Preference, RejectionSampling
 from schemas.records import COMPLETIONS
 
 SCHEMA = {**COMPLETIONS, "reward": pl.Float64}

@@ -11,7 +11,7 @@ from curation.privacy.mask import masked, masked_series
 from curation.report import render
 from curation.stage import Context, as_decisions
 from curation.store import Store
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 from tests.helpers import answer, outcome, rows
 from tests.runs import make_run
 

@@ -18,7 +18,7 @@ from curation.scoring.protocol import Item, Score
 from curation.scoring.run import score
 from curation.stage import Context
 from curation.store import Committed, Store
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 from tests.helpers import rows
 
 PROMPTS, CANDIDATES, BATCH = 10, 3, 2

@@ -11,7 +11,7 @@ from curation.scoring.engines import make_scorer
 from curation.scoring.protocol import Item, Score
 from curation.scoring.transformers import TransformersScorer
 from schemas.errors import EngineError
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 
 from .models import ROLES, bert_folder, direct_logit, llama_folder
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from curation.handover.tables import write_split
-from schemas.profile import Trainer, Training
+from schemas.profile.training import Trainer, Training
 from schemas.records import MESSAGES
 
 COLOURS = ("red", "blue", "green", "pink", "grey", "black", "white", "brown")

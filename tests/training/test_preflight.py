@@ -8,7 +8,7 @@ import pytest
 
 from curation.models import resolve
 from schemas.errors import UsageError
-from schemas.profile import Training
+from schemas.profile.training import Training
 from tests.training.sets import profile, write_completions, write_pairs, write_sft
 from training import dpo, rejection_sampling, reward, sft
 from training.job import Job

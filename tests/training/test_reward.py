@@ -11,7 +11,7 @@ import pytest
 from curation.models import resolve
 from curation.scoring.protocol import Item
 from curation.scoring.transformers import TransformersScorer
-from schemas.profile import Scoring
+from schemas.profile.scoring import Scoring
 from tests.training.sets import profile, write_pairs
 from training import reward
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from curation.generation.protocol import Sampling
 from curation.stage import StageConfig
-from schemas.profile import Generation
+from schemas.profile.generation import Generation
 
 Form = Literal["json_schema", "first_line"]
 

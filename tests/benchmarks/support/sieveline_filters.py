@@ -11,7 +11,7 @@ from curation.ingest import ingest
 from curation.runner import run_stage
 from curation.stage import Context, load_stage, stage_names
 from curation.store import Store
-from schemas.profile import Ingest, Source
+from schemas.profile.sources import Ingest, Source
 
 FOLDERS = ("clean", "language", "privacy", "filter")
 
