@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lock curate train report test check bench experiment serve reward-model clean
+.PHONY: help setup lock curate train report test slow check bench experiment serve reward-model clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,11 +48,14 @@ report: setup  ## write the latest run's report again and say where it is
 test: setup  ## run the tests (ARGS=... for some of them)
 ifeq ($(strip $(ARGS)),)
 	@# Two files at a time; then those that load a real model, each with all cores.
-	@$(BIN)/python -m pytest -m "not engine" -n 2 --dist loadfile
-	@$(BIN)/python -m pytest -m engine
+	@$(BIN)/python -m pytest -m "not engine and not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "engine and not slow"
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
+
+slow: setup  ## proofs that take minutes: runs killed thirty times at random moments
+	@$(BIN)/python -m pytest -m slow -s
 
 check: setup  ## format and lint (ruff), types (mypy)
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["schemas", "curation", "training", "flows"]
 HOMES = {
-    "vllm": ["curation/generation/vllm"],
+    "vllm": ["curation/generation/vllm", "curation/scoring/vllm.py"],
     "great_expectations": ["curation/gates/great_expectations.py"],
     "prefect": ["flows/"],
     "trl": ["training/"],
@@ -27,6 +27,8 @@ HOMES = {
     "stdnum": ["curation/privacy/"],
     "httpx": ["curation/generation/", "flows/serve.py"],
     "typer": ["flows/cli.py"],
+    "starlette": ["curation/review/server.py"],
+    "uvicorn": ["curation/review/server.py"],
 }
 
 

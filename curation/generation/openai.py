@@ -1,9 +1,10 @@
 """Any server that speaks OpenAI's chat completions, such as `vllm serve`: bounded, patient, and never lossy.
 
 At most `concurrency` requests are under way, and the next is sent only once a finished one has been handed over: a
-killed run repeats no more than that window. Every request ends in a text or in an error that says why. What a server
-in trouble says (429, 5xx, resets, timeouts, bodies that are no completion) is tried again with growing pauses; what
-it says of the request itself (400) is not; and a refused key or an unknown model ends the run at once.
+killed run repeats no more than that window. A request that pauses before it is tried again gives its place to another.
+Every request ends in a text or in an error that says why. What a server in trouble says (429, 5xx, resets, timeouts,
+bodies that are no completion) is tried again with growing pauses; what it says of the request itself (400) is not; and
+a refused key or an unknown model ends the run at once.
 
 The server tokenizes, so a control token in a prompt's text cannot be made harmless here as the offline engine does:
 such prompts are refused before they are sent.
@@ -18,7 +19,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ import orjson
 import polars as pl
 
 from curation.filter import control_tokens
+from curation.generation.patience import Patience
 from curation.generation.protocol import PROMPT_TOO_LONG, Measured, Replies, Reply, Request
 from curation.generation.template import chat_messages
 from curation.stage import Context
@@ -44,6 +46,8 @@ BODY_BYTES: Final = 16 * 2**20
 RETRIED: Final = frozenset({408, 409, 425, 429})
 # How servers word a prompt that does not fit: vLLM and OpenAI, llama.cpp, TGI.
 TOO_LONG: Final = ("context length", "context_length_exceeded", "context size", "inputs tokens + max_new_tokens")
+# Requests that pause, in windows: beyond them a server in trouble is not offered more.
+PAUSED_WINDOWS: Final = 4
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -55,6 +59,27 @@ class _Fault:
     detail: str
     retry: bool = True
     wait: float = 0.0
+
+
+@dataclass
+class _Talk:
+    """What the requests of one call share. `on_pause` is called, in the loop's thread, when a request pauses."""
+
+    client: httpx.AsyncClient
+    places: asyncio.Semaphore
+    patience: Patience
+    on_pause: Callable[[], None]
+    pausing: int = 0
+
+    async def pause(self, seconds: float) -> None:
+        """Give the place back and wait."""
+        self.pausing += 1
+        self.places.release()
+        self.on_pause()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.pausing -= 1
 
 
 class OpenAIGenerator:
@@ -94,19 +119,27 @@ class OpenAIGenerator:
 
         Raises EngineError where the server refuses the key or does not know the model.
         """
+        window = self._settings.concurrency
         waiting, running = iter(requests), set[Future[Reply]]()
-        finished: queue.SimpleQueue[Future[Reply]] = queue.SimpleQueue()
+        # A finished request, or None where one has paused and there is room for another.
+        told: queue.SimpleQueue[Future[Reply] | None] = queue.SimpleQueue()
         with _event_loop() as loop, self._client(loop) as client:
+            talk = _Talk(client, asyncio.Semaphore(window), Patience(self._settings.timeout_s), lambda: told.put(None))
             while True:
-                while len(running) < self._settings.concurrency and (request := next(waiting, None)) is not None:
-                    future = asyncio.run_coroutine_threadsafe(self._answer(client, request), loop)
+                while (
+                    len(running) - talk.pausing < window
+                    and len(running) < window * (1 + PAUSED_WINDOWS)
+                    and (request := next(waiting, None)) is not None
+                ):
+                    future = asyncio.run_coroutine_threadsafe(self._answer(talk, request), loop)
                     running.add(future)
-                    future.add_done_callback(finished.put)
+                    future.add_done_callback(told.put)
                 if not running:
                     return
-                future = finished.get()
-                running.remove(future)
-                yield future.result()
+                if (done := told.get()) is not None:
+                    running.remove(done)
+                    yield done.result()
+                    loop.call_soon_threadsafe(talk.places.release)
 
     def close(self) -> None:
         """Connections live no longer than a call of `generate`."""
@@ -131,15 +164,19 @@ class OpenAIGenerator:
         finally:
             asyncio.run_coroutine_threadsafe(_finish(client), loop).result()
 
-    async def _answer(self, client: httpx.AsyncClient, request: Request) -> Reply:
-        """Try until there is a text, a fault that trying again cannot mend, or no time or attempts are left."""
+    async def _answer(self, talk: _Talk, request: Request) -> Reply:
+        """Try until there is a text, a fault that trying again cannot mend, or no time or attempts are left.
+
+        The place that is taken for an attempt is given back for a pause, and otherwise once the reply is handed over.
+        """
         now = asyncio.get_running_loop().time
         deadline = now() + self._settings.deadline_s
         attempt = 0
         while True:
+            await talk.places.acquire()
             try:
                 async with asyncio.timeout_at(deadline):
-                    outcome = await self._attempt(client, request)
+                    outcome = await self._patiently(talk, request, attempt)
             except TimeoutError:
                 outcome = _Fault("deadline", f"no reply within {self._settings.deadline_s:g} s", retry=False)
             if isinstance(outcome, Reply):
@@ -151,7 +188,23 @@ class OpenAIGenerator:
                 why = " (the deadline came before the next attempt)" if outcome.retry and late else ""
                 detail = f"{outcome.detail}{why}, {attempt} attempt{'s' if attempt > 1 else ''}"
                 return Reply(request.request_id, error=outcome.code, detail=detail)
-            await asyncio.sleep(pause)
+            await talk.pause(pause)
+
+    async def _patiently(self, talk: _Talk, request: Request, attempt: int) -> Reply | _Fault:
+        """One attempt, given up where it takes much longer than others do."""
+        last = attempt >= self._settings.retries
+        allowed = talk.patience.seconds(attempt, last)
+        started = time.monotonic()
+        try:
+            async with talk.patience.bound(attempt, last) as scope:
+                outcome = await self._attempt(talk.client, request)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            return _Fault("timeout", f"no reply within {allowed:.3g} s")
+        if isinstance(outcome, Reply):
+            talk.patience.took(time.monotonic() - started)
+        return outcome
 
     def _pause(self, request: Request, attempt: int) -> float:
         draw = hashlib.sha256(f"{request.request_id}:{attempt}".encode()).digest()

@@ -107,6 +107,43 @@ def test_what_is_wrong_with_the_request_is_not_tried_again(fault: str, code: str
         assert server.asked.total() == 1
 
 
+def test_a_hang_among_many_is_given_up_early_and_tried_again():
+    # Without a bound that is learnt from the others, each of the three would hang until the deadline and fail.
+    with StubServer(
+        lambda text, seed, attempt: "hang" if attempt == 0 and text in ("5", "30", "59") else None
+    ) as server:
+        made = list(
+            engine(server.url, timeout_s=600, deadline_s=15).generate(
+                request(str(at), name=str(at)) for at in range(60)
+            )
+        )
+        assert {reply.error for reply in made} == {None}
+        assert server.asked.total() == 63
+        assert server.served == {(str(at), 7): 1 for at in range(60)}
+
+
+def test_a_pause_gives_its_place_to_another_request():
+    with StubServer(lambda text, seed, attempt: "429:1" if (text, attempt) == ("0", 0) else None) as server:
+        made = engine(server.url, concurrency=1).generate(request(str(at), name=str(at)) for at in range(4))
+        assert [reply.request_id for reply in made] == ["1", "2", "3", "0"]
+        assert server.most_running == 1
+
+
+def test_a_server_in_trouble_is_not_offered_everything():
+    drawn: list[str] = []
+
+    def requests() -> Iterator[Request]:
+        for at in range(100):
+            drawn.append(str(at))
+            yield request(str(at), name=str(at))
+
+    with StubServer(always("429:2")) as server:
+        replies = engine(server.url, concurrency=2, deadline_s=3).generate(requests())
+        next(replies)
+        assert len(drawn) <= 2 * 5
+        replies.close()
+
+
 def test_an_endless_hang_ends_at_the_deadline():
     with StubServer(always("hang")) as server:
         (reply,) = engine(server.url, deadline_s=0.3).generate([request()])
