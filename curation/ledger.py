@@ -79,9 +79,11 @@ def _trail(runs: Runs, record: RunRecord, row_id: str) -> tuple[list[str], dict[
     seen: list[str] = []
     row: dict[str, Any] | None = None
     for step in record.steps:
-        if step.phase not in ("ingest", "curate"):
+        if step.phase not in ("ingest", "curate", "comparisons"):
             continue
-        parts = sorted((runs.store.root / step.stage / step.key).glob("part-*.parquet"))
+        folder = runs.store.root / step.stage / step.key
+        # Preference data has its rows beside its completions.
+        parts = [folder / "rows.parquet"] if step.phase == "comparisons" else sorted(folder.glob("part-*.parquet"))
         found = pl.scan_parquet(parts).filter(pl.col("row_id") == row_id).collect() if parts else None
         if found is not None and found.height:
             seen.append(step.stage)

@@ -46,6 +46,9 @@ def curate(
     source: Annotated[
         list[str] | None, typer.Option(help="A file, folder, glob or hf:owner/name; may be repeated.")
     ] = None,
+    comparisons: Annotated[
+        list[str] | None, typer.Option(help="Preference data to take in: a file, folder or glob; may be repeated.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the three sets, the report and the record.")] = Path("out"),
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
@@ -62,6 +65,8 @@ def curate(
     values: dict[str, Any] = {}
     if source:
         values["sources"] = [{"path": path} for path in source]
+    if comparisons:
+        values["comparisons"] = [{"path": path} for path in comparisons]
     if seed is not None:
         values["seed"] = seed
     generation = {"prompts": prompts, "candidates": candidates}
@@ -157,6 +162,25 @@ def why(run: Run, row_id: Annotated[str, typer.Argument()], json_: Json = False,
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         tell_why(console, told)
+
+
+@app.command()
+def review(
+    run: Run = "latest",
+    by: Annotated[str | None, typer.Option(help="The reviewer's name; by default yours on this machine.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8765,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the pairs as Argilla records (JSON) instead.")] = None,
+    import_: Annotated[Path | None, typer.Option("--import", help="Take verdicts from such records.")] = None,
+    agreement: Annotated[bool, typer.Option("--agreement", help="Tell who agrees with whom.")] = False,
+    home: Home = HOME,
+) -> None:
+    """Judge the pairs that scorers dispute, on a local page: blind, shuffled, one key each."""
+    from flows.review_command import run_review
+
+    if sum((export is not None, import_ is not None, agreement)) > 1:
+        raise UsageError("--export, --import and --agreement go one at a time", hint="name one of them")
+    run_review(console, run, home, by=by, port=port, limit=limit, export=export, import_=import_, agree=agreement)
 
 
 @app.command()

@@ -18,10 +18,12 @@ from prefect.futures import PrefectFuture
 
 from curation import ledger
 from curation.runs import Runs
+from flows import prefer as steps_of_pairs
 from flows import steps
 from flows.profiles import load_profile
 from flows.session import Session, begin
 from schemas.errors import EngineError
+from schemas.profile import Profile
 
 HOME = ".sieveline"
 # Polars has all cores for each; more at once only take memory.
@@ -44,10 +46,15 @@ retried: dict[str, Any] = once | {"retries": 2, "retry_delay_seconds": 5, "retry
 
 ingest_source = task(name="ingest", task_run_name="ingest-{at}", **once)(steps.ingest_source)
 gate = task(name="gate", task_run_name="gate-{place}", **once)(steps.gate)
-generate_candidates = task(name="generate", **retried)(steps.generate_candidates)
-score_candidates = task(name="score", **retried)(steps.score_candidates)
-sample_best = task(name="rejection-sampling", **once)(steps.sample_best)
-make_pairs = task(name="pairs", **once)(steps.make_pairs)
+read_held_out = task(name="held-out", **once)(steps_of_pairs.read_held_out)
+read_comparison = task(name="comparisons", task_run_name="comparisons-{at}", **once)(steps_of_pairs.read_comparison)
+generate_candidates = task(name="generate", **retried)(steps_of_pairs.generate_candidates)
+score_candidates = task(name="score", **retried)(steps_of_pairs.score_candidates)
+sample_best = task(name="rejection-sampling", **once)(steps_of_pairs.sample_best)
+take_verdicts = task(name="verdicts", **once)(steps_of_pairs.take_verdicts)
+make_pairs = task(name="pairs", **once)(steps_of_pairs.make_pairs)
+measure_bias = task(name="bias", **once)(steps_of_pairs.measure_bias)
+limit_bias = task(name="bias-limits", **once)(steps_of_pairs.limit_bias)
 hand_over = task(name="hand-over", **once)(steps.hand_over)
 train_chain = task(name="train", **once)(steps.train_chain)
 
@@ -84,6 +91,7 @@ def curate(run: str, home: str = HOME) -> None:
     session = Session.open(home, run)
     for at in range(len(session.profile.sources)):
         ingest_source(home, run, at)
+    read_held_out(home, run)
     gate(home, run, "ingested")
     for at in range(len(session.stages)):
         curation_stage(home, run, at)
@@ -92,12 +100,21 @@ def curate(run: str, home: str = HOME) -> None:
 
 @flow(name="prefer", flow_run_name="{run}", persist_result=False)
 def prefer(run: str, home: str = HOME) -> None:
-    """Prompts of the curated set to candidates, rewards, the rejection-sampling set and preference pairs."""
-    generate_candidates(home, run)
+    """Candidates, generated and given, to rewards, the rejection-sampling set, preference pairs and the bias panel."""
+    profile = Session.open(home, run).profile
+    for at in range(len(profile.comparisons)):
+        read_comparison(home, run, at)
+    if profile.generation.engine != "none":
+        generate_candidates(home, run)
     score_candidates(home, run)
+    gate(home, run, "scored")
     sample_best(home, run)
+    gate(home, run, "rejection_sampling")
+    take_verdicts(home, run)
     make_pairs(home, run)
+    measure_bias(home, run)
     gate(home, run, "pairs")
+    limit_bias(home, run)
 
 
 @flow(name="train", flow_run_name="{run}", persist_result=False)
@@ -108,13 +125,18 @@ def train(run: str, home: str = HOME, out: str = "out") -> None:
 
 @flow(name="sets", flow_run_name="{run}", persist_result=False)
 def sets(run: str, home: str = HOME, out: str = "out") -> None:
-    """All sets with their report: curate, prefer (unless the profile generates nothing), hand over."""
+    """All sets with their report: curate, prefer (unless there are no candidates), hand over."""
     with steps.recorded(home, run):
         curate(run, home)
-        if Session.open(home, run).profile.generation.engine != "none":
+        if makes_pairs(Session.open(home, run).profile):
             prefer(run, home)
         hand_over(home, run, out)
     show(home, run, out)
+
+
+def makes_pairs(profile: Profile) -> bool:
+    """Whether a run goes beyond the curated set."""
+    return profile.generation.engine != "none" or bool(profile.comparisons)
 
 
 @flow(name="nightly", persist_result=False)

@@ -13,19 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from curation.dedup import seen
-from curation.gates import enforce, run_gate
-from curation.generation.choose import choose_prompts
-from curation.generation.engines import make_generator
-from curation.generation.run import generate
+from curation.gates import Beside, enforce, run_gate
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
-from curation.preference import build_pairs
-from curation.rejection_sampling import sample
 from curation.report import render
 from curation.runner import run_stage
 from curation.runs import Runs
-from curation.scoring.engines import make_scorer
-from curation.scoring.run import score
+from flows.prefer import HELD_OUT, gate_inputs
 from flows.session import Session
 from flows.stopping import is_stop
 from schemas import expectations
@@ -61,13 +55,14 @@ def gate(home: str, run: str, place: expectations.Place) -> None:
     session = Session.open(home, run)
     match place:
         case "ingested":
-            suite, inputs = expectations.ingested(session.profile.gates), session.phase("ingest")
+            suite, inputs, beside = expectations.ingested(session.profile.gates), session.phase("ingest"), Beside()
         case "curated":
             suite, inputs = expectations.curated(session.profile.gates), session.phase("curate")[-1:]
-        case "pairs":
-            suite = expectations.pairs(session.profile.gates, session.profile.preference)
-            inputs = [session.need("preference", "sieveline curate")]
-    done = run_gate(session.runs.store, suite, inputs, session.context)
+            threshold = session.profile.gates.held_out_threshold
+            beside = Beside(held_out=session.phase(HELD_OUT), held_out_threshold=threshold)
+        case _:
+            suite, inputs, beside = gate_inputs(session, place)
+    done = run_gate(session.runs.store, suite, inputs, session.context, beside)
     session.add(f"gate {place}", done)
     enforce(done)
 
@@ -79,39 +74,6 @@ def curation_stage(home: str, run: str, at: int, each: Any = None) -> None:
     inputs = session.phase("curate")[-1:] if at else session.phase("ingest")
     context = replace(session.context, each=each)
     session.add("curate", run_stage(session.runs.store, name, config, inputs, context))
-
-
-def generate_candidates(home: str, run: str) -> None:
-    """Draw prompts from the curated set and generate candidates for them."""
-    session = Session.open(home, run)
-    settings = session.profile.generation
-    rows = session.phase("curate")[-1].scan()
-    prompts = choose_prompts(rows, settings.prompts, session.profile.seed)
-    with make_generator(settings, Path(home)) as generator:
-        done = generate(session.runs.store, prompts, settings, generator, session.context)
-    session.add("prefer", done)
-
-
-def score_candidates(home: str, run: str) -> None:
-    """Score the candidates with the reward model."""
-    session = Session.open(home, run)
-    scorer = make_scorer(session.profile.scoring, Path(home))
-    completions = session.need("generate", "sieveline curate")
-    session.add("prefer", score(session.runs.store, completions, scorer, session.context))
-
-
-def sample_best(home: str, run: str) -> None:
-    """Make the rejection-sampling set."""
-    session = Session.open(home, run)
-    scored = session.need("score", "sieveline curate")
-    session.add("prefer", sample(session.runs.store, scored, session.profile.rejection_sampling, session.context))
-
-
-def make_pairs(home: str, run: str) -> None:
-    """Make the preference pairs."""
-    session = Session.open(home, run)
-    scored = session.need("score", "sieveline curate")
-    session.add("prefer", build_pairs(session.runs.store, scored, session.profile.preference, session.context))
 
 
 def hand_over(home: str, run: str, out: str) -> dict[str, int]:
@@ -150,11 +112,10 @@ def write_report(home: str, run: str) -> Path:
 def train_chain(home: str, run: str, out: str) -> None:
     """SFT, rejection-sampling SFT and DPO on the sets handed over to `out`, each from the model before it.
 
-    A profile that generates nothing has the curated set alone, and ends with SFT.
+    A stage whose set the run did not make is left out: a profile that generates nothing may have the curated set alone.
     """
-    from training import chain, sft
+    from training.chain import run_all, stages_of
 
     session = Session.open(home, run)
-    work = sft.train if session.profile.generation.engine == "none" else chain.run_all
     options: dict[str, Any] = {"seed": session.profile.seed, "home": Path(home), "progress": session.context.progress}
-    work(Path(out), Path(out) / "models", session.profile.training, **options)
+    run_all(Path(out), Path(out) / "models", session.profile.training, stages=stages_of(Path(out)), **options)

@@ -33,7 +33,8 @@ def tell_why(console: Console, told: dict[str, Any]) -> None:
     for best in told["rejection_sampling"]:
         say(f"  rejection sampling kept {best['completion_id']}, reward {best['reward']:.3f}")
     for pair in told["pairs"]:
-        say(f"  pair: {pair['chosen_id']} over {pair['rejected_id']}, margin {pair['margin']:.3f}")
+        why = f"margin {pair['margin']:.3f}" if pair["margin"] is not None else f"by a {pair['label']} label"
+        say(f"  pair: {pair['chosen_id']} over {pair['rejected_id']}, {why}")
 
 
 def _event(event: dict[str, Any], row_id: str) -> str:

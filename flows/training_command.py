@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,9 @@ def run_training(
 
         run_all(sets, target, training, **options)
         return
-    stage = importlib.import_module(f"training.{what.replace('-', '_')}")
-    stage.train(sets, target, training, **options)
+    from training.launch import train
+
+    train(what.replace("-", "_"), sets, target, training, **options)
 
 
 def find_sets(run: str, data: Path | None, home: Path) -> tuple[Path, RunRecord | None]:

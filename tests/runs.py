@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from curation.gates import run_gate
+from curation.gates import Beside, run_gate
 from curation.preference.build import build_pairs
 from curation.rejection_sampling import sample
 from curation.runner import run_stage
@@ -58,10 +58,11 @@ def make_run(tmp_path: Path, frame: pl.DataFrame | None = None, name: str = "t")
     scored = _scored(runs, curated)
     runs.add(record, "prefer", scored)
     runs.add(record, "prefer", sample(runs.store, scored, RejectionSampling(), context))
-    pairs = build_pairs(runs.store, scored, Preference(), context)
+    pairs = build_pairs(runs.store, scored, [], Preference(), context)
     runs.add(record, "prefer", pairs)
     suite = expectations.pairs(loaded.profile.gates, Preference())
-    runs.add(record, "gate pairs", run_gate(runs.store, suite, [pairs], context))
+    beside = Beside(scored=scored, rows=[curated])
+    runs.add(record, "gate pairs", run_gate(runs.store, suite, [pairs], context, beside))
     runs.finish(record)
     return runs, record
 

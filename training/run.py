@@ -63,7 +63,7 @@ def train_into(folder: Path, job: Job, prepare: Prepare, build: Build) -> tuple[
     if rank == "0":
         job.progress.line(preflight.table())
     trainer = build(job, work, prepared)
-    check_prepared(trainer, preflight, packing=job.settings.packing)
+    check_prepared(trainer, preflight, packing=getattr(job.settings, "packing", False))
     metrics = fit(job, trainer, folder)
     facts = facts_of(job, trainer, preflight, metrics)
     save(trainer, folder)

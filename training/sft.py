@@ -9,47 +9,16 @@ the cost of reading the context of a long conversation once a turn.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from curation.models import resolve
-from curation.progress import Progress, Silent
-from schemas.profile.training import Training
+from schemas.profile.training import Supervised
 from training import data as sets
 from training.common import arguments, load_tokenizer, lora, need_chat_template
-from training.job import Job, Prepared, TrainedRun
+from training.job import Job, Prepared
 from training.preflight import check_sft
-from training.run import run
 
 STAGE = "sft"
 DATASET = "sft"
-
-
-def train(
-    data: Path,
-    out: Path,
-    training: Training,
-    *,
-    seed: int,
-    home: Path,
-    base: str | None = None,
-    progress: Progress | None = None,
-    report_to: str = "none",
-) -> TrainedRun:
-    """Train `base` (default: training.model) on `data`/sft into `out`/sft, or find it trained already."""
-    sets.scan(data, DATASET)
-    job = Job(
-        stage=STAGE,
-        code=__name__,
-        dataset=DATASET,
-        data=data,
-        out=out,
-        settings=training.sft,
-        model=resolve(base or training.model, home),
-        seed=seed,
-        progress=progress or Silent(),
-        report_to=report_to,
-    )
-    return run(job, prepare, build)
 
 
 def prepare(job: Job, work: Path) -> Prepared:
@@ -65,7 +34,7 @@ def prepare(job: Job, work: Path) -> Prepared:
         tokenizer,
         stage=STAGE,
         max_length=job.settings.max_length,
-        packing=job.settings.packing,
+        packing=cast(Supervised, job.settings).packing,
         chat_template=template,
     )
     return Prepared(dataset, tokenizer, preflight)
@@ -75,11 +44,13 @@ def build(job: Job, work: Path, prepared: Prepared) -> Any:
     """TRL's trainer. With prompt and completion its loss is on the completion; with conversations it has to be told."""
     from trl import SFTConfig, SFTTrainer
 
+    settings = cast(Supervised, job.settings)
     return SFTTrainer(
         model=job.model.path,
         args=SFTConfig(
             **arguments(job, work),
-            packing=job.settings.packing,
+            packing=settings.packing,
+            padding_free=settings.padding_free,
             assistant_only_loss="messages" in prepared.dataset.column_names,
         ),
         train_dataset=prepared.dataset,

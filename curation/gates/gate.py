@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import orjson
-import polars as pl
 
 from curation.digest import code_digest
+from curation.gates.beside import Beside
+from curation.gates.candidates import flips
 from curation.gates.measures import measure
 from curation.stage import Context
 from curation.store import Built, Committed, Store
@@ -18,21 +19,28 @@ from schemas.errors import GateError
 from schemas.expectations import Suite
 
 
-def run_gate(store: Store, suite: Suite, inputs: Sequence[Committed], context: Context) -> Committed:
-    """Validate the inputs as one table. Results, passed or not, are committed as `results.json`."""
+def run_gate(
+    store: Store, suite: Suite, inputs: Sequence[Committed], context: Context, beside: Beside | None = None
+) -> Committed:
+    """Validate the inputs as one table. Results, passed or not, are committed as `results.json`.
+
+    `beside` is what the table is compared to; what is missing in it resolves nothing.
+    """
+    beside = beside or Beside()
     started = time.monotonic()
     recipe = {
         "code": code_digest("curation.gates.gate"),
         "suite": suite.model_dump(mode="json"),
         "inputs": [committed.manifest.digest for committed in inputs],
+        "flips": [flips(committed) for committed in inputs],
+        "beside": beside.recipe(),
     }
 
     def build(folder: Path) -> Built:
         # Imported here: a run whose gates are in the store already does not pay for loading the library.
         from curation.gates.great_expectations import validate
 
-        parts = [part for committed in inputs for part in committed.parts]
-        measures = measure(suite.place, pl.scan_parquet(parts))
+        measures = measure(suite.place, inputs, beside)
         results = validate(suite, measures)
         (folder / "results.json").write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2))
         failed = [result["name"] for result in results if not result["passed"]]
@@ -56,7 +64,7 @@ def enforce(gate: Committed) -> None:
         return
     lines = []
     for result in failed:
-        rows = f"{result['failed']:,} rows" if result["failed"] else f"observed {result['observed']}"
+        rows = f"{result['failed']:,} rows" if result["failed"] else f"observed {_short(result['observed'])}"
         ids = f", for instance {', '.join(result['ids'][:3])}" if result["ids"] else ""
         error = f" ({result['error']})" if result.get("error") else ""
         lines.append(f"  - {result['name']}: {result['description']}; {rows}{ids}{error}")
@@ -66,3 +74,7 @@ def enforce(gate: Committed) -> None:
         + "\n".join(lines),
         hint=f"look a row up with `sieveline why latest ID`; all results: {gate.path / 'results.json'}",
     )
+
+
+def _short(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.6g}"

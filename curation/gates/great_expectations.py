@@ -69,6 +69,8 @@ def _translate(expectation: Expectation) -> Any:
             return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[True], meta=meta)
         case "between":
             return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, meta=meta)
+        case "mean":
+            return gxe.ExpectColumnMeanToBeBetween(column=column, min_value=low, max_value=high, meta=meta)
 
 
 def _read(expectation: Expectation, result: Any, key: str) -> dict[str, Any]:
@@ -80,7 +82,14 @@ def _read(expectation: Expectation, result: Any, key: str) -> dict[str, Any]:
         "description": expectation.description,
         "passed": bool(result.success),
         "failed": int(result.result.get("unexpected_count") or 0),
-        "observed": told if isinstance(told, (int, float)) else None,
+        "observed": _number(told),
         "ids": [str(entry[key]) for entry in index[:MAX_IDS]],
         **({"error": str(raised)} if raised else {}),
     }
+
+
+def _number(told: Any) -> float | int | None:
+    """An observed value as a plain number; the library hands out those of NumPy."""
+    if isinstance(told, int):
+        return told
+    return float(told) if isinstance(told, float) else None

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from curation import text
-from curation.text import comparable, visible
+from curation.gates import candidates, pairs
+from curation.gates.beside import Beside
+from curation.gates.integrity import prompt_id_matches, with_held_out
+from curation.store import Committed
+from curation.text import visible
 from schemas.expectations import Place
-from schemas.records import ROLES, prompt_id_of, prompt_of
+from schemas.records import ROLES
 
 
-def measure(place: Place, table: pl.LazyFrame) -> pl.DataFrame:
-    """The measures of one place, one row a row of the table."""
-    return _pairs(table) if place == "pairs" else _rows(table, whole=place == "curated")
+def measure(place: Place, inputs: Sequence[Committed], beside: Beside) -> pl.DataFrame:
+    """The measures of one place, one row a row of its table."""
+    table = pl.scan_parquet([part for committed in inputs for part in committed.parts])
+    match place:
+        case "scored":
+            return candidates.scored(table, inputs, beside)
+        case "rejection_sampling":
+            return candidates.samples(table, beside)
+        case "pairs":
+            return pairs.measure(table, inputs, beside)
+        case "curated":
+            return with_held_out(rows(table, whole=True), table, beside)
+        case "ingested":
+            return rows(table, whole=False)
 
 
 def _roles() -> pl.Expr:
     return pl.col("messages").list.eval(pl.element().struct.field("role"))
 
 
-def _rows(table: pl.LazyFrame, whole: bool) -> pl.DataFrame:
+def rows(table: pl.LazyFrame, *, whole: bool) -> pl.DataFrame:
+    """Measures of rows; `whole`: of rows that are to be trained on."""
     roles = _roles()
     columns = [
         pl.col("row_id"),
@@ -39,9 +57,7 @@ def _rows(table: pl.LazyFrame, whole: bool) -> pl.DataFrame:
             (roles.list.last() == "assistant").fill_null(False).alias("ends_with_assistant"),
             visible(text.prompt()).alias("prompt_not_empty"),
             (visible(text.response()) | text.calls_tool()).alias("response_not_empty"),
-            pl.struct("prompt_id", "messages")
-            .map_elements(lambda row: prompt_id_of(prompt_of(row["messages"])) == row["prompt_id"], pl.Boolean)
-            .alias("prompt_id_matches"),
+            prompt_id_matches("messages"),
         ]
     return table.select(columns).collect()
 
@@ -50,20 +66,3 @@ def alternates(roles: pl.Expr) -> pl.Expr:
     """Whether system comes first if at all, and neither user nor assistant follows its own kind."""
     words = roles.list.eval(pl.element().str.head(1)).list.join("")
     return words.str.contains(r"^s?[^s]*$").fill_null(False) & ~words.str.contains("uu|aa").fill_null(True)
-
-
-def _pairs(table: pl.LazyFrame) -> pl.DataFrame:
-    chosen, rejected = (pl.col(name).list.last().struct.field("content") for name in ("chosen", "rejected"))
-    finite = pl.col("score_chosen").is_finite() & pl.col("score_rejected").is_finite()
-    difference = pl.col("score_chosen") - pl.col("score_rejected")
-    return table.select(
-        "prompt_id",
-        "chosen_id",
-        "rejected_id",
-        "margin",
-        "pair_id",
-        (comparable(chosen) != comparable(rejected)).fill_null(False).alias("answers_differ"),
-        (visible(chosen) & visible(rejected)).alias("answers_not_empty"),
-        finite.fill_null(False).alias("scores_finite"),
-        ((difference - pl.col("margin")).abs() < 1e-9).fill_null(False).alias("margin_is_difference"),
-    ).collect()

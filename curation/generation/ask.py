@@ -55,11 +55,18 @@ def measure(
 
 @dataclass
 class Asked:
-    """What became of the requests, by request id: each is in one of the two. `tokens` counts those made just now."""
+    """What became of the requests, by request id: each is in one of the two.
+
+    `failed` counts the failures that are not problems of a prompt, `tokens` what was generated just now.
+    """
 
     replies: dict[str, Reply] = field(default_factory=dict)
     failures: dict[str, Reply] = field(default_factory=dict)
+    failed: int = 0
     tokens: int = 0
+
+    def __len__(self) -> int:
+        return len(self.replies) + len(self.failures)
 
 
 def ask(
@@ -71,11 +78,12 @@ def ask(
     *,
     name: str,
     max_failed: float,
+    earlier: Sequence[Asked] = (),
 ) -> Asked:
     """A reply or a failure for each request. `name` is what progress is told under.
 
-    Raises EngineError where the engine fails, or once more than `max_failed` (a share) of the requests have failed;
-    problems of a prompt do not count as failed requests.
+    Raises EngineError where the engine fails, or once more than `max_failed` (a share) of these requests and those of
+    `earlier` calls have failed; problems of a prompt do not count as failed requests.
     """
     asked, started = Asked(), time.monotonic()
     keys = {request.request_id: reply_key(engine, request) for request in requests}
@@ -85,7 +93,9 @@ def ask(
         task.advance(recalled)
         with closing(_one_each(generator, waiting)) as answers:
             for reply in answers:
-                _take(asked, reply, keys, journal, max_failed)
+                _take(asked, reply, keys, journal)
+                if reply.error is not None:
+                    _check([*earlier, asked], sum(len(one) for one in earlier) + len(keys), max_failed)
                 task.advance()
     finished = {request_id: key for request_id, key in keys.items() if request_id not in asked.failures}
     asked.replies = {request_id: Reply(request_id, **_recalled(journal, key)) for request_id, key in finished.items()}
@@ -112,20 +122,22 @@ def _one_each(generator: Generator, requests: Sequence[Request]) -> Replies:
         yield Reply(request_id, error="no_reply", detail="the engine gave none")
 
 
-def _take(asked: Asked, reply: Reply, keys: Mapping[str, str], journal: Journal, max_failed: float) -> None:
-    """Journal a reply or note its failure.
-
-    Raises EngineError once more have failed than is allowed.
-    """
+def _take(asked: Asked, reply: Reply, keys: Mapping[str, str], journal: Journal) -> None:
+    """Journal a reply or note its failure."""
     if reply.error is None:
         made = {"text": reply.text, "finish_reason": reply.finish_reason, "tokens": reply.tokens}
         journal.append(keys[reply.request_id], made)
         asked.tokens += reply.tokens or 0
-        return
-    asked.failures[reply.request_id] = reply
-    failed = [failure for failure in asked.failures.values() if failure.error not in PROMPT_PROBLEMS]
-    if len(failed) > max_failed * len(keys):
-        raise _too_many(failed, len(keys), max_failed)
+    else:
+        asked.failures[reply.request_id] = reply
+        asked.failed += reply.error not in PROMPT_PROBLEMS
+
+
+def _check(calls: Sequence[Asked], of: int, max_failed: float) -> None:
+    """Raises EngineError where more requests have failed than is allowed."""
+    if sum(asked.failed for asked in calls) > max_failed * of:
+        failures = [failure for asked in calls for failure in asked.failures.values()]
+        raise _too_many([failure for failure in failures if failure.error not in PROMPT_PROBLEMS], of, max_failed)
 
 
 def _recalled(journal: Journal, key: str) -> dict[str, Any]:

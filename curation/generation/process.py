@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -148,3 +149,16 @@ class Parent:
         self._inbox.put(None)
         time.sleep(GRACE_SECONDS / 2)
         os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def run_child(serve: Callable[[Parent], None]) -> None:
+    """The whole life of a child: `serve`; a failure is told to the parent and its traceback left in the log."""
+    parent = Parent()
+    try:
+        serve(parent)
+    except BrokenPipeError:
+        return
+    except Exception as error:
+        traceback.print_exc()
+        parent.send({"failed": f"{type(error).__name__}: {error}"})
+        sys.exit(1)

@@ -92,7 +92,7 @@ class Generator(Protocol):
         """
 
     def close(self) -> None:
-        """Give back processes, memory and connections."""
+        """Give back processes, memory and connections; a later call takes them anew."""
 
     def __enter__(self) -> Self: ...
 

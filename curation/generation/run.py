@@ -2,14 +2,17 @@
 
 Every prompt ends as kept or dropped and every request as a completion or a decision that says why not. What an engine
 answers is matched by request id, never by position, so a prompt that is left out moves nothing else.
+
+Engines are asked one after the other, each closed before the next is started, so that memory holds one model. First
+each gives the candidates that the plan names, then, where the plan is adaptive, rewards say in rounds which prompts
+get more.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +20,72 @@ import polars as pl
 
 from curation import text
 from curation.digest import code_digest, sha256_value
-from curation.generation.ask import ask, measure
-from curation.generation.protocol import (
-    PROMPT_PROBLEMS,
-    PROMPT_REFUSED,
-    PROMPT_TOO_LONG,
-    Generator,
-    Measured,
-    Reply,
-    Request,
-    Sampling,
-)
+from curation.generation.adaptive import agree, further, margin
+from curation.generation.asking import Asking, More, Prompt
+from curation.generation.budget import Budget
+from curation.generation.engines import make_generator
+from curation.generation.plan import Engines, Planned, resolve_plan
+from curation.generation.tables import completions, decisions, figures
 from curation.journal import Journal
 from curation.runner import log_line
 from curation.stage import Context, as_decisions
 from curation.store import Built, Committed, Store, write_table
-from schemas.profile.generation import Generation
-from schemas.records import COMPLETIONS, Message, canonical_json, prompt_of
+from schemas.errors import StoreError, UsageError
+from schemas.profile.generation import Adaptive, Generation
+from schemas.records import prompt_of
 
 STAGE = "generate"
-CARRIED = ("source", "language", "metadata", "reference")
 ROW_COLUMNS = ("row_id", "prompt_id", "source", "language", "metadata", "messages")
-SHAPING = {"candidates", "temperature", "top_p", "max_tokens", "max_model_len"}
+SHAPING = {"max_model_len", "top_up", "token_budget", "adaptive"}
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """What an adaptive plan goes by: `score` takes COMPLETIONS and gives `completion_id` and `reward` (Float64).
+
+    A completion that is missing or whose reward is null has none. `identity` is all that shapes the rewards, such as
+    the scorers' own identities.
+    """
+
+    score: Callable[[pl.DataFrame], pl.DataFrame]
+    identity: Mapping[str, Any]
 
 
 def generate(
-    store: Store, prompts: pl.DataFrame, settings: Generation, generator: Generator, context: Context
+    store: Store,
+    prompts: pl.DataFrame,
+    settings: Generation,
+    context: Context,
+    *,
+    engines: Engines | None = None,
+    trained: Mapping[str, Any] | None = None,
+    rewards: Rewards | None = None,
 ) -> Committed:
-    """Generate `settings.candidates` completions for each prompt of a frame of rows, or return what is there.
+    """Candidates of every policy of a plan for each prompt of a frame of rows, or what is there already.
 
-    The committed folder holds the completions, sorted by prompt_id and index, and the decisions: rows dropped as
-    same_prompt, prompt_too_long (value and threshold in tokens), prompt_refused or all_candidates_failed, and
-    completions as generation_failed. Counts are of prompts.
+    `engines` makes the engine of one policy's settings, not started yet; by default `make_generator`. `trained`
+    describes the model that training starts from (`curation.models.describe`, or `{"name": ...}` of a server).
 
-    Raises EngineError where the engine fails, or more than `settings.max_failed` of the requests do.
+    The committed folder holds the completions, sorted by prompt_id, then as the plan and then by index, and the
+    decisions: rows dropped as same_prompt, prompt_too_long (value and threshold in tokens), prompt_refused,
+    all_candidates_failed or budget_spent, or flagged as one of these where other completions were made; completions
+    dropped as generation_failed or duplicate_candidate. Counts are of prompts.
+
+    Raises EngineError where an engine fails, or more than `settings.max_failed` of a policy's requests do; UsageError
+    for a plan that cannot be used.
     """
+    if settings.adaptive is not None and rewards is None:
+        raise UsageError("generation.adaptive needs rewards", hint="name a scorer in the profile, or leave it out")
     started = time.monotonic()
     rows = prompts.select(*ROW_COLUMNS, text.response().alias("reference")).sort("row_id")
-    identity = generator.identity()
-    recipe = {
-        "stage": STAGE,
-        "code": [code_digest(__name__), code_digest(type(generator).__module__)],
-        "config": settings.model_dump(mode="json", include=SHAPING),
-        "inputs": [sha256_value(rows.rows())],
-        "seed": context.seed,
-        "engine": identity,
-    }
+    plan = resolve_plan(settings, engines or (lambda entry: make_generator(entry, context.home)), trained)
+    adaptive = (settings.adaptive, rewards) if settings.adaptive and rewards else None
+    recipe = _recipe(rows, settings, plan, context.seed) | {"rewards": dict(adaptive[1].identity) if adaptive else None}
 
     def build(folder: Path) -> Built:
-        journal = store.root / "journal" / STAGE / f"{sha256_value(identity)[:32]}.jsonl"
-        with Journal(journal) as finished:
-            work = _Work(rows, settings, generator, identity, context, finished)
-            work.sift()
-            work.generate()
-        return work.write(folder)
+        work = _Work(store, rows, settings, plan, context)
+        work.begin()
+        return work.write(folder, work.grow(*adaptive) if adaptive else 0)
 
     done = store.commit(STAGE, recipe, build)
     done = replace(done, seconds=time.monotonic() - started)
@@ -78,163 +93,125 @@ def generate(
     return done
 
 
-def seed_of(run_seed: int, prompt_id: str, index: int) -> int:
-    """31 bits of a sha256 over run seed, prompt and index: nothing depends on the order of prompts."""
-    digest = hashlib.sha256(canonical_json([run_seed, prompt_id, index])).digest()
-    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+def _recipe(rows: pl.DataFrame, settings: Generation, plan: Sequence[Planned], seed: int) -> dict[str, Any]:
+    policies = []
+    for policy in plan:
+        arms = [{"name": arm.name, "sampling": arm.told, "count": arm.count} for arm in policy.arms]
+        policies.append({"engine": policy.identity, "origin": policy.origin, "arms": arms})
+    return {
+        "stage": STAGE,
+        "code": code_digest(__name__),
+        "config": settings.model_dump(mode="json", include=SHAPING),
+        "inputs": [sha256_value(rows.rows())],
+        "seed": seed,
+        "plan": policies,
+    }
 
 
-def policy_name(identity: dict[str, Any]) -> str:
-    """Model and revision, as in `smollm2-135m-instruct@b179c9523d0e`."""
-    model = identity["model"]
-    version = model.get("revision") or (model.get("digest") or "")[:12]
-    return f"{model['name']}@{version}" if version else str(model["name"])
-
-
-@dataclass
-class _Prompt:
-    row_id: str
-    prompt_id: str
-    messages: Sequence[Message]
-    row: dict[str, Any]
-
-
-@dataclass
 class _Work:
-    """One build: what is to be asked, what was answered, and what was decided on the way."""
+    """One build: each distinct prompt, each policy's requests, and the tokens that are left for them."""
 
-    rows: pl.DataFrame
-    settings: Generation
-    generator: Generator
-    identity: dict[str, Any]
-    context: Context
-    journal: Journal
-    prompts: dict[str, _Prompt] = field(default_factory=dict)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
-    failures: dict[str, Reply] = field(default_factory=dict)
-    replies: dict[str, Reply] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        wanted = self.settings
-        self.sampling = Sampling(wanted.temperature, wanted.top_p, wanted.max_tokens)
-        self.engine = sha256_value(self.identity)
-        self.policy = sha256_value([self.identity, self.sampling.as_dict()])[:8]
-
-    def sift(self) -> None:
-        """Merge rows of one prompt, and leave out prompts that the model cannot take."""
-        for row in self.rows.iter_rows(named=True):
-            prompt = _Prompt(row["row_id"], row["prompt_id"], prompt_of(row["messages"]), row)
+    def __init__(
+        self, store: Store, rows: pl.DataFrame, settings: Generation, plan: Sequence[Planned], context: Context
+    ) -> None:
+        self.root, self.rows, self.settings, self.context = store.root, rows, settings, context
+        self.prompts: dict[str, Prompt] = {}
+        self.repeated: list[dict[str, Any]] = []
+        for row in rows.iter_rows(named=True):
+            prompt = Prompt(row["row_id"], row["prompt_id"], prompt_of(row["messages"]), row)
             first = self.prompts.setdefault(prompt.prompt_id, prompt)
             if first is not prompt:
-                self.drop(prompt, "same_prompt", kept_id=first.row_id)
-        limit = self.settings.max_model_len - self.sampling.max_tokens
-        for prompt, measured in self.measured():
-            if measured.problem is not None:
-                self.leave_out(prompt, PROMPT_REFUSED, detail=measured.problem)
-            elif measured.tokens is not None and measured.tokens > limit:
-                self.leave_out(prompt, PROMPT_TOO_LONG, value=measured.tokens, threshold=limit)
+                self.repeated.append({"row_id": prompt.row_id, "prompt_id": prompt.prompt_id, "kept_id": first.row_id})
+        self.askings = [Asking(policy, self.prompts, settings, context) for policy in plan]
+        self.budget = Budget(settings.token_budget)
 
-    def measured(self) -> list[tuple[_Prompt, Measured]]:
-        """Each prompt with its measure, from the journal where it is known."""
-        prompts = list(self.prompts.values())
-        found = measure(self.generator, self.engine, [prompt.messages for prompt in prompts], self.journal)
-        return list(zip(prompts, found, strict=True))
+    def begin(self) -> None:
+        """The candidates that the plan names, of one policy after the other."""
+        self._each([None] * len(self.askings), STAGE)
 
-    def generate(self) -> None:
-        """Ask for what the journal does not hold."""
-        asked = ask(
-            self.generator,
-            self.engine,
-            list(self.requests()),
-            self.journal,
-            self.context,
-            name=STAGE,
-            max_failed=self.settings.max_failed,
-        )
-        self.replies, self.failures = asked.replies, asked.failures
+    def grow(self, adaptive: Adaptive, rewards: Rewards) -> int:
+        """More candidates where the margin is small, until no prompt gets any. Returns the number of rounds."""
+        rounds = 0
+        while self._growing(adaptive, {}):
+            table = completions(self.askings)
+            more = self._growing(adaptive, _margins(table, rewards.score(table)))
+            if not more:
+                break
+            rounds += 1
+            wanted = [{key: more[key] for key in asking.shares if key in more} for asking in self.askings]
+            self._each(wanted, f"{STAGE} (adaptive round {rounds})")
+        return rounds
 
-    def requests(self) -> Iterator[Request]:
-        """All requests by prompt and index, so that candidates of one prompt stand together and share its prefill."""
-        for prompt_id, prompt in sorted(self.prompts.items()):
-            for index in range(self.settings.candidates):
-                name = f"{prompt_id}-{self.policy}-{index}"
-                seed = seed_of(self.context.seed, prompt_id, index)
-                yield Request(name, prompt.messages, prompt_id, index, seed, self.sampling)
-
-    def drop(self, prompt: _Prompt, reason: str, **more: Any) -> None:
-        """Note that a row goes no further."""
-        self.decisions.append({"row_id": prompt.row_id, "prompt_id": prompt.prompt_id, "reason": reason, **more})
-
-    def leave_out(self, prompt: _Prompt, reason: str, **more: Any) -> None:
-        """Note it, and ask nothing for its prompt."""
-        self.drop(prompt, reason, **more)
-        del self.prompts[prompt.prompt_id]
-
-    def write(self, folder: Path) -> Built:
-        """Write completions and decisions, and count prompts."""
-        completions = self.completions()
-        asked = self.settings.candidates * len(self.prompts)
-        self.judge_failures(set(completions["prompt_id"]))
-        found = pl.DataFrame(self.decisions, schema=DECIDED).sort("row_id", "reason")
-        write_table(completions, folder / "part-00000.parquet")
-        write_table(as_decisions(found, STAGE, "dropped"), folder / "decisions.parquet")
-        kept = completions["prompt_id"].n_unique()
-        counts = {"in": self.rows.height, "kept": kept, "dropped": self.rows.height - kept, "quarantined": 0}
-        facts = {
-            "unit": "prompts",
-            "requests": asked,
-            "completions": completions.height,
-            "failed": len(self.failures),
-            "tokens": int(completions["tokens"].sum() or 0),
-            "cut_by_max_tokens": completions.filter(pl.col("finish_reason") == "length").height,
-        }
-        return Built(counts, facts)
-
-    def completions(self) -> pl.DataFrame:
-        """The table, in the order of the requests."""
-        policy, sampling = policy_name(self.identity), canonical_json(self.sampling.as_dict()).decode()
-        made = [
-            {
-                "completion_id": request.request_id,
-                "prompt_id": request.prompt_id,
-                "row_id": self.prompts[request.prompt_id].row_id,
-                **{name: self.prompts[request.prompt_id].row[name] for name in CARRIED},
-                "prompt": list(request.messages),
-                "policy": policy,
-                "origin": "off_policy",
-                "sampling": sampling,
-                "index": request.index,
-                "seed": request.seed,
-                "text": reply.text,
-                "finish_reason": reply.finish_reason,
-                "tokens": reply.tokens,
-            }
-            for request in self.requests()
-            if (reply := self.replies.get(request.request_id)) is not None
-        ]
-        return pl.DataFrame(made, schema=COMPLETIONS)
-
-    def judge_failures(self, answered: set[str]) -> None:
-        """A decision for each failed request of a prompt that has other completions, and for each prompt with none."""
-        for request in self.requests():
-            failure = self.failures.get(request.request_id)
-            if failure is None:
+    def _each(self, wanted: Sequence[More | None], what: str) -> None:
+        """Ask each policy for what is wanted of it, or for its first candidates; of the budget, each has its part."""
+        costs = [asking.cost(more) for asking, more in zip(self.askings, wanted, strict=True)]
+        for at, (asking, more) in enumerate(zip(self.askings, wanted, strict=True)):
+            if more is not None and not more:
                 continue
-            told = f"{failure.error}: {failure.detail}"
-            prompt = self.prompts[request.prompt_id]
-            if failure.error not in PROMPT_PROBLEMS or request.prompt_id in answered:
-                self.drop(replace(prompt, row_id=request.request_id), "generation_failed", detail=told)
-            if request.prompt_id not in answered and request.index == 0:
-                problem = failure.error if failure.error in PROMPT_PROBLEMS else "all_candidates_failed"
-                self.drop(prompt, str(problem), detail=told)
+            part = self.budget.part(costs[at], sum(costs[at:]))
+            granted = part.left
+            policy = asking.policy
+            name = f"{what} {policy.name}" if len(self.askings) > 1 else what
+            journal_at = self.root / "journal" / STAGE / f"{policy.engine[:32]}.jsonl"
+            with policy.generator, Journal(journal_at) as journal:
+                if more is None:
+                    asking.sift(journal)
+                asking.run(asking.first() if more is None else more, journal, part, name)
+            self.budget.spend((granted or 0) - (part.left or 0))
+
+    def _growing(self, adaptive: Adaptive, margins: Mapping[str, float | None]) -> More:
+        """How many more candidates each prompt and arm may have; without a margin, as many as there can be."""
+        more = {}
+        for asking in self.askings:
+            for (prompt_id, digest), share in asking.shares.items():
+                if asking.arms[digest].greedy or prompt_id in asking.refused or self._settled(prompt_id):
+                    continue
+                count = further(share.wanted, margins.get(prompt_id), adaptive)
+                if count:
+                    more[prompt_id, digest] = count
+        return more
+
+    def _settled(self, prompt_id: str) -> bool:
+        """Whether the candidates of all policies agree, or there is none to go by."""
+        replies = sum(asking.replies[prompt_id] for asking in self.askings)
+        texts = {said for asking in self.askings for said in asking.said.get(prompt_id, ())}
+        return not replies or agree(replies, len(texts))
+
+    def write(self, folder: Path, rounds: int) -> Built:
+        """Write completions and decisions, and count prompts.
+
+        Raises StoreError where a row is neither kept nor dropped.
+        """
+        made = completions(self.askings)
+        answered = set(made["prompt_id"])
+        repeated = pl.DataFrame(self.repeated, schema=dict.fromkeys(("row_id", "prompt_id", "kept_id"), pl.String))
+        found = pl.concat(
+            [
+                as_decisions(repeated.with_columns(reason=pl.lit("same_prompt")), STAGE, "dropped"),
+                decisions(self.askings, self.prompts, answered, self.settings.token_budget, STAGE),
+            ]
+        ).sort("row_id", "kind", "reason", "detail")
+        lost = found.filter(
+            (pl.col("kind") == "dropped") & pl.col("row_id").is_in(self.rows["row_id"].implode())
+        ).height
+        if len(answered) + lost != self.rows.height:
+            raise StoreError(f"{STAGE}: {self.rows.height} prompts in, {len(answered)} kept and {lost} dropped")
+        write_table(made, folder / "part-00000.parquet")
+        write_table(found, folder / "decisions.parquet")
+        counts = {"in": self.rows.height, "kept": len(answered), "dropped": lost, "quarantined": 0}
+        flagged = found.filter(pl.col("kind") == "flagged").height
+        return Built(
+            counts, {"unit": "prompts", "flagged": flagged, "adaptive_rounds": rounds, **figures(self.askings)}
+        )
 
 
-DECIDED = {
-    "row_id": pl.String,
-    "prompt_id": pl.String,
-    "reason": pl.String,
-    "value": pl.Float64,
-    "threshold": pl.Float64,
-    "kept_id": pl.String,
-    "detail": pl.String,
-}
+def _margins(table: pl.DataFrame, rewards: pl.DataFrame) -> dict[str, float | None]:
+    """Margin of each prompt that has completions, None where too few of them have a reward."""
+    told = table.select("completion_id", "prompt_id").join(
+        rewards.select("completion_id", pl.col("reward").cast(pl.Float64)),
+        on="completion_id",
+        how="left",
+        validate="1:1",
+    )
+    by_prompt = told.group_by("prompt_id").agg("reward")
+    return {prompt_id: margin(given) for prompt_id, given in by_prompt.iter_rows()}

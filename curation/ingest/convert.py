@@ -70,11 +70,11 @@ def convert(record: dict[str, Any], shape: Shape) -> Row:
         raise Bad("empty_object", "{}")
     if shape.name == OWN:
         return _own_row(record, shape)
-    _check_names(record, shape)
-    own_id = _own_id(record.get(shape.id)) if shape.id not in shape.ignore else None
-    _check_kinds(record, shape)
-    messages = _messages(record, shape)
-    _check_turns(messages)
+    check_names(record, shape)
+    own_id = own_id_of(record.get(shape.id)) if shape.id not in shape.ignore else None
+    check_kinds(record, shape)
+    messages = messages_of(record, shape)
+    check_turns(messages)
     return Row(messages, metadata_of(record, shape), own_id)
 
 
@@ -89,19 +89,19 @@ def metadata_of(record: dict[str, Any], shape: Shape) -> str:
 
 def _own_row(record: dict[str, Any], shape: Shape) -> Row:
     """A row of our own tables: the JSON texts in it are unpacked, and what it knows of itself is kept."""
-    _check_kinds(record, shape)
-    turns = _value(record, "messages")
+    check_kinds(record, shape)
+    turns = value_of(record, "messages")
     if type(turns) is list:
         turns = [_unpacked(turn, at) if type(turn) is dict else turn for at, turn in enumerate(turns, 1)]
-    messages = _turns({"messages": turns}, "messages")
-    _check_turns(messages)
-    own_id = _own_id(record.get("row_id"))
+    messages = turns_of({"messages": turns}, "messages")
+    check_turns(messages)
+    own_id = own_id_of(record.get("row_id"))
     rest = {key: value for key, value in record.items() if key not in ROWS and key not in shape.ignore}
     metadata = _json_object(record.get("metadata"), "metadata") | rest
     if own_id is not None:
         metadata.setdefault("id", own_id)
     source, language = (
-        _text(record[key], key) if record.get(key) is not None else None for key in ("source", "language")
+        as_text(record[key], key) if record.get(key) is not None else None for key in ("source", "language")
     )
     return Row(messages, canonical_json(metadata).decode(), own_id, source, language)
 
@@ -114,7 +114,7 @@ def _json_object(text: Any, where: str) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        found = orjson.loads(_text(text, where))
+        found = orjson.loads(as_text(text, where))
     except orjson.JSONDecodeError as error:
         raise Bad("invalid_json", f"{where}: {error.msg}") from error
     if type(found) is not dict:
@@ -127,7 +127,8 @@ def visible(text: str) -> bool:
     return text[:1] in SEEN or any(unicodedata.category(c) not in _INVISIBLE and not _BLANK.match(c) for c in text)
 
 
-def _check_names(record: dict[str, Any], shape: Shape) -> None:
+def check_names(record: dict[str, Any], shape: Shape) -> None:
+    """Raises Bad where a key is the name of a column of ours."""
     if RESERVED.isdisjoint(record):
         return
     reserved = sorted(RESERVED & record.keys() - set(shape.ignore) - {shape.id})
@@ -135,7 +136,8 @@ def _check_names(record: dict[str, Any], shape: Shape) -> None:
         raise Bad("reserved_key", f"the key {reserved[0]!r} is a column of ours; list it under columns.ignore")
 
 
-def _own_id(value: Any) -> str | None:
+def own_id_of(value: Any) -> str | None:
+    """A record's own id as text; None where it has none. Raises Bad where it is no id, or not a safe one."""
     if value is None or value == "":
         return None
     if type(value) is not str and type(value) is not int:
@@ -146,7 +148,7 @@ def _own_id(value: Any) -> str | None:
     return text
 
 
-def _check_kinds(record: dict[str, Any], shape: Shape) -> None:
+def check_kinds(record: dict[str, Any], shape: Shape) -> None:
     """Scores written as text, and values of another kind than the key usually has; texts are judged on their own."""
     for key, value in record.items():
         if value is None or key in shape.left_out:
@@ -165,33 +167,36 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _messages(record: dict[str, Any], shape: Shape) -> list[Message]:
+def messages_of(record: dict[str, Any], shape: Shape) -> list[Message]:
+    """System prompt, messages, prompt with its input, and response, as far as the shape has them."""
     messages: list[Message] = []
     system = record.get(shape.system) if shape.system else None
     if system is not None and system != "":
-        messages.append(Message("system", _text(system, shape.system or "")))
+        messages.append(Message("system", as_text(system, shape.system or "")))
     if shape.messages:
-        messages += _turns(record, shape.messages)
+        messages += turns_of(record, shape.messages)
     if shape.prompt:
-        prompt = _filled(_value(record, shape.prompt), shape.prompt)
+        prompt = filled(value_of(record, shape.prompt), shape.prompt)
         given = record.get(shape.input) if shape.input else None
-        added = _text(given, shape.input or "") if given is not None else ""
+        added = as_text(given, shape.input or "") if given is not None else ""
         messages.append(Message("user", f"{prompt}\n\n{added}" if added else prompt))
     if shape.response:
-        messages.append(Message("assistant", _filled(_value(record, shape.response), shape.response)))
+        messages.append(Message("assistant", filled(value_of(record, shape.response), shape.response)))
     return messages
 
 
-def _turns(record: dict[str, Any], key: str) -> list[Message]:
-    turns = _value(record, key)
+def turns_of(record: dict[str, Any], key: str) -> list[Message]:
+    """The messages in a list under a key."""
+    turns = value_of(record, key)
     if type(turns) is not list:
         raise Bad("messages_not_a_list", f"{key} is a {kind_of(turns)}")
     if not turns:
         raise Bad("no_messages", f"{key} is an empty list")
-    return [_turn(turn, at) for at, turn in enumerate(turns, 1)]
+    return [turn_of(turn, at) for at, turn in enumerate(turns, 1)]
 
 
-def _turn(turn: Any, at: int) -> Message:
+def turn_of(turn: Any, at: int) -> Message:
+    """A message in either notation (role and content, from and value); `at` is its number for the message of Bad."""
     if type(turn) is not dict:
         raise Bad("message_not_an_object", f"message {at} is a {kind_of(turn)}")
     role_key, text_key = ("role", "content") if turn.get("role") is not None else ("from", "value")
@@ -206,28 +211,31 @@ def _turn(turn: Any, at: int) -> Message:
     calls = role == "assistant" and bool(rest.get("tool_calls") or rest.get("function_call"))
     if content is None and calls:
         return Message(role, "", extra)
-    text = _value(turn, text_key, f"message {at}")
+    text = value_of(turn, text_key, f"message {at}")
     # A tool may return nothing, and an empty system prompt is how some exports write that there is none.
     needed = role in ("user", "assistant") and not calls
     where = f"message {at} ({role})"
-    return Message(role, _filled(text, where) if needed else _text(text, where), extra)
+    return Message(role, filled(text, where) if needed else as_text(text, where), extra)
 
 
-def _value(record: dict[str, Any], key: str, where: str = "the record") -> Any:
+def value_of(record: dict[str, Any], key: str, where: str = "the record") -> Any:
+    """What is under a key that must be there."""
     if key not in record:
         raise Bad("missing_text", f"{where} has no {key!r}")
     return record[key]
 
 
-def _text(value: Any, where: str) -> str:
+def as_text(value: Any, where: str) -> str:
+    """A value that must be text; it may be empty."""
     if type(value) is not str:
         kind = kind_of(value)
         raise Bad(f"text_is_{kind}", f"{where} is {'null' if kind == 'null' else f'a {kind}'}")
     return value
 
 
-def _filled(value: Any, where: str) -> str:
-    text = _text(value, where)
+def filled(value: Any, where: str) -> str:
+    """A value that must be text with something to see in it."""
+    text = as_text(value, where)
     if not text:
         raise Bad("text_empty", f"{where} is empty")
     if not visible(text):
@@ -235,7 +243,7 @@ def _filled(value: Any, where: str) -> str:
     return text
 
 
-def _check_turns(messages: list[Message]) -> None:
+def check_turns(messages: list[Message]) -> None:
     """A conversation has an answer, a user before it, and nobody speaks twice in a row but tools and the system."""
     before, asked = "", None
     question = answer = None

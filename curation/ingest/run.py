@@ -17,7 +17,8 @@ from curation.ingest.files import Listing, default_name, listing
 from curation.ingest.pieces import Done, Job, run_job
 from curation.ingest.pool import RANGE, ranges, run_jobs, worker_count
 from curation.ingest.reject import Unsteady, WholeFile
-from curation.ingest.survey import SourceFile, survey, take_stock
+from curation.ingest.shapes import detect
+from curation.ingest.survey import SourceFile, survey, take_stock, told
 from curation.progress import Task
 from curation.runner import log_line
 from curation.stage import Context
@@ -79,8 +80,9 @@ class _Reading:
 
     def into(self, folder: Path) -> Built:
         """Read everything into a folder. Raises Unsteady where a file changes under way."""
-        survey(self.files, self.source.columns, self.settings)
-        for line in _told(self.name, self.files, self.found.ignored):
+        columns = self.source.columns
+        survey(self.files, self.settings, lambda sample, file, typed: detect(sample, columns, file, typed=typed))
+        for line in told(f"{STAGE} {self.name}", self.files, self.found.ignored):
             self.context.progress.line(line)
         build = _Build(self.files, self.settings, self.source.limit, folder, self.passing)
         return build.run(f"{STAGE} {self.name}", self.found.ignored, self.context)
@@ -102,22 +104,6 @@ class _Reading:
             "settings": self.settings.model_dump(mode="json", exclude={"quarantine_limit"}),
             "files": [file.identity() for file in self.files],
         }
-
-
-def _told(name: str, files: Sequence[SourceFile], ignored: Sequence[str]) -> Iterator[str]:
-    """What was found: files by format and shape, those refused, and names passed over."""
-    same: dict[tuple[str, str], list[str]] = {}
-    for file in files:
-        if file.refused:
-            yield f"{STAGE} {name}: {file.origin.file}: refused, {file.refused.reason} ({file.refused.detail})"
-        elif file.probe and file.shape:
-            same.setdefault((file.probe.format, file.shape.told), []).append(file.origin.file)
-    for (form, shape), names in same.items():
-        which = names[0] if len(names) == 1 else f"{len(names):,} files"
-        yield f"{STAGE} {name}: {which}: {form}, {shape}"
-    if ignored:
-        shown = ", ".join(ignored[:5]) + (" and more" if len(ignored) > 5 else "")
-        yield f"{STAGE} {name}: {len(ignored):,} passed over, as not data: {shown}"
 
 
 @dataclass
@@ -211,8 +197,7 @@ class _Build:
         """Add one file's results, or refuse the file for what was found while it was read."""
         file, tally = self.files[number], self.tallies[number]
         refused = file.refused or next((WholeFile(*done.refused) for done in results if done.refused), None)
-        if file.origin.sha256 and file.status:
-            self._steady(number, refused)
+        file.check_steady(number, refused)
         if refused:
             file.refused = refused
             for job in jobs:
@@ -228,17 +213,6 @@ class _Build:
             first = next(done.mojibake_at[0] for done in results if done.mojibake_at)
             several = f"{tally.mojibake:,} rows look" if tally.mojibake > 1 else "1 row looks"
             tally.warnings.append(f"{several} like UTF-8 read as Latin-1; the first is {first}")
-
-    def _steady(self, number: int, refused: WholeFile | None) -> None:
-        """Raise Unsteady where the file is not what was hashed, or could not be read although it was hashed."""
-        file = self.files[number]
-        if file.settled:
-            return
-        if file.changed():
-            told = "its size, times or content differ from when it was hashed"
-            raise Unsteady(number, WholeFile("changed_while_read", told))
-        if refused and refused.reason == "unreadable":
-            raise Unsteady(number, refused)
 
 
 def _facts(file: SourceFile, tally: _Tally) -> dict[str, Any]:

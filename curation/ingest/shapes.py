@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from types import NoneType
 from typing import Any, Final
@@ -98,8 +98,7 @@ def detect(sample: Sequence[dict[str, Any]], columns: Columns, file: str, *, typ
     """
     seen = {key: None for record in sample for key in record}
     shape = _mapped(columns, seen, file) if columns.messages or columns.prompt else _known(sample, seen, file)
-    usual = {key: kind for key in seen if (kind := _usual(sample, key))}
-    held = [key for key in usual if sum(record.get(key) is not None for record in sample) >= _HELD_FROM]
+    usual, held = usual_kinds(sample)
     if shape.name != OWN and shape.system is None:
         # A key that the sample does not have is still a system prompt where a later record has it.
         named = [key for key in _SYSTEM_KEYS if key in seen] or ["system"]
@@ -120,6 +119,14 @@ def detect(sample: Sequence[dict[str, Any]], columns: Columns, file: str, *, typ
     )
 
 
+def usual_kinds(sample: Sequence[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:
+    """The usual kind of each key's values, and the keys whose values are held to it."""
+    seen = {key: None for record in sample for key in record}
+    usual = {key: kind for key in seen if (kind := _usual(sample, key))}
+    held = [key for key in usual if sum(record.get(key) is not None for record in sample) >= _HELD_FROM]
+    return usual, held
+
+
 def _known(sample: Sequence[dict[str, Any]], seen: dict[str, None], file: str) -> Shape:
     """The known shape whose keys most of the sample has; of equals, the first in the table above."""
     found = [Shape(name=OWN, messages="messages", id="row_id")] if seen.keys() >= set(ROWS.names()) else []
@@ -131,7 +138,7 @@ def _known(sample: Sequence[dict[str, Any]], seen: dict[str, None], file: str) -
         found.append(Shape(name=name, prompt=prompt, input="input" if name == "alpaca" else None, response=response))
     possible = [shape for shape in found if shape.needed <= seen.keys()]
     if not possible:
-        raise UsageError(f"{file}: its records are in no known shape; {_keys(seen)}", hint=_example(seen))
+        raise UsageError(f"{file}: its records are in no known shape; {told_keys(seen)}", hint=_example(seen))
     return max(possible, key=lambda shape: sum(shape.needed <= record.keys() for record in sample))
 
 
@@ -147,7 +154,7 @@ def _mapped(columns: Columns, seen: dict[str, None], file: str) -> Shape:
     missing = [f'{key} = "{name}"' for key, name in named.items() if name not in seen]
     if missing:
         raise UsageError(
-            f"{file}: no record has the key that columns names with {', '.join(missing)}; {_keys(seen)}",
+            f"{file}: no record has the key that columns names with {', '.join(missing)}; {told_keys(seen)}",
             hint="name keys that the records have, spelt the same way",
         )
     return Shape(name="mapped", **named)
@@ -162,8 +169,10 @@ def _usual(sample: Sequence[dict[str, Any]], key: str) -> str | None:
     return common if kinds.count(common) >= _USUAL * len(kinds) else None
 
 
-def _keys(seen: dict[str, None]) -> str:
-    shown = ", ".join(map(repr, list(seen)[:20]))
+def told_keys(seen: Iterable[str]) -> str:
+    """`the keys seen are ...`, for messages."""
+    seen = list(seen)
+    shown = ", ".join(map(repr, seen[:20]))
     return f"the keys seen are {shown}{' and more' if len(seen) > 20 else ''}" if seen else "no keys were seen"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from curation.ingest.files import Found, shard_group
 from curation.ingest.pieces import Origin
 from curation.ingest.probe import Probe, probe
 from curation.ingest.read import batches
-from curation.ingest.reject import WholeFile
-from curation.ingest.shapes import SAMPLE, Shape, detect
+from curation.ingest.reject import Unsteady, WholeFile
+from curation.ingest.shapes import SAMPLE, Shape
 from schemas.errors import UsageError
-from schemas.profile.sources import Columns, Ingest
+from schemas.profile.sources import Ingest
+
+# The shape of a file by its first records and its name; `typed` is false where the format knows text alone (CSV).
+# Raises UsageError where it is unknown.
+Detector = Callable[[Sequence[dict[str, Any]], str, bool], Shape]
 
 # A change this soon before a file was read may leave no trace in its times: clocks of file systems are coarse.
 _COARSE_NS = 2_000_000_000
@@ -62,6 +66,19 @@ class SourceFile:
         except OSError:
             return True
 
+    def check_steady(self, number: int, refused: WholeFile | None) -> None:
+        """Raise Unsteady where the file is not what was hashed, or could not be read although it was hashed.
+
+        `number` is the file's in the source; `refused` is how the reading ended, where it did so early.
+        """
+        if not (self.origin.sha256 and self.status) or self.settled:
+            return
+        if self.changed():
+            told = "its size, times or content differ from when it was hashed"
+            raise Unsteady(number, WholeFile("changed_while_read", told))
+        if refused and refused.reason == "unreadable":
+            raise Unsteady(number, refused)
+
 
 def take_stock(files: Sequence[Found], source: str, keep_ids: bool) -> list[SourceFile]:
     """Hash every file. One that cannot be read is refused, and the others go on."""
@@ -91,11 +108,11 @@ def _status(path: Path) -> tuple[int, ...]:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def survey(files: Iterable[SourceFile], columns: Columns, settings: Ingest) -> None:
+def survey(files: Iterable[SourceFile], settings: Ingest, detect: Detector) -> None:
     """Find out format and shape of every file that is not refused, and refuse those that are wrong as a whole.
 
     Shards of one table have one schema: one of another shape than the first, or with another type of a column both
-    have, is refused. Raises UsageError where a shape is unknown and not mapped.
+    have, is refused. Raises UsageError where `detect` does.
     """
     leaders: dict[str, Shape] = {}
     for file in files:
@@ -106,7 +123,7 @@ def survey(files: Iterable[SourceFile], columns: Columns, settings: Ingest) -> N
             file.warnings = list(file.probe.warnings)
             sample = _sample(file.probe)
             leader = leaders.get(shard_group(file.found))
-            file.shape = _shape(file, sample, columns, leader)
+            file.shape = _shape(file, sample, detect, leader)
             if sample and leader is None:
                 leaders[shard_group(file.found)] = file.shape
         except WholeFile as verdict:
@@ -123,12 +140,12 @@ def _sample(probed: Probe) -> list[dict[str, Any]]:
     return sample[:SAMPLE]
 
 
-def _shape(file: SourceFile, sample: list[dict[str, Any]], columns: Columns, leader: Shape | None) -> Shape:
+def _shape(file: SourceFile, sample: list[dict[str, Any]], detect: Detector, leader: Shape | None) -> Shape:
     if not sample:
         return leader or Shape(name="unknown", told="no record could be read")
     assert file.probe is not None
     try:
-        shape = detect(sample, columns, file.origin.file, typed=file.probe.source.kind != "csv")
+        shape = detect(sample, file.origin.file, file.probe.source.kind != "csv")
     except UsageError as error:
         if leader is None:
             raise
@@ -139,9 +156,25 @@ def _shape(file: SourceFile, sample: list[dict[str, Any]], columns: Columns, lea
 
 
 def _same_table(leader: Shape, shape: Shape) -> None:
-    if shape.needed != leader.needed:
+    if (shape.name, shape.needed) != (leader.name, leader.needed):
         raise WholeFile("shard_schema_differs", f"{shape.told}, where the first shard is {leader.told}")
     for key in sorted(leader.usual.keys() & shape.usual.keys()):
         if leader.usual[key] != shape.usual[key]:
             told = f"{key} is a {shape.usual[key]}, where it is a {leader.usual[key]} in the first shard"
             raise WholeFile("shard_schema_differs", told)
+
+
+def told(name: str, files: Sequence[SourceFile], ignored: Sequence[str]) -> Iterator[str]:
+    """Lines that begin with `name`: files by format and shape, those refused, and names passed over."""
+    same: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        if file.refused:
+            yield f"{name}: {file.origin.file}: refused, {file.refused.reason} ({file.refused.detail})"
+        elif file.probe and file.shape:
+            same.setdefault((file.probe.format, file.shape.told), []).append(file.origin.file)
+    for (form, shape), names in same.items():
+        which = names[0] if len(names) == 1 else f"{len(names):,} files"
+        yield f"{name}: {which}: {form}, {shape}"
+    if ignored:
+        shown = ", ".join(ignored[:5]) + (" and more" if len(ignored) > 5 else "")
+        yield f"{name}: {len(ignored):,} passed over, as not data: {shown}"

@@ -1,4 +1,4 @@
-"""Preference pairs: one file a policy, and one builder that guards what every policy must keep."""
+"""Preference pairs: one file a policy, one a filter, and a builder that accounts for every pair it considered."""
 
 from curation.preference.build import build_pairs
 

@@ -111,6 +111,41 @@ def histogram(title: str, axis: str, bins: Sequence[dict[str, Any]]) -> Chart:
     return draw(title, alt, spec, width=320, height=160)
 
 
+def agreement(rows: Sequence[dict[str, Any]]) -> Chart:
+    """How often each two scorers order two candidates alike: a square of shares, darker for more."""
+    names = [row["name"] for row in rows]
+    data = [
+        {"row": row["name"], "column": column, "share": cell["value"], "shown": f"{cell['value']:.2f}"}
+        for row in rows
+        for column, cell in zip(names, row["cells"], strict=True)
+        if cell is not None and cell["value"] is not None
+    ]
+    told = [
+        f"{d['row']} and {d['column']} {d['shown']}" for d in data if names.index(d["row"]) < names.index(d["column"])
+    ]
+
+    def spec(ink: dict[str, str]) -> dict[str, Any]:
+        axis = {"title": None, "labelLimit": 160, "labelAngle": 0, "grid": False}
+        x = {"field": "column", "type": "nominal", "sort": names, "scale": {"domain": names}, "axis": axis}
+        y = {"field": "row", "type": "nominal", "sort": names, "scale": {"domain": names}, "axis": axis}
+        share = {
+            "field": "share",
+            "type": "quantitative",
+            "scale": {"domain": [0, 1], "range": [0.0, 0.75]},
+            "legend": None,
+        }
+        label = {
+            "mark": {"type": "text", "color": ink["ink"]},
+            "encoding": {"text": {"field": "shown", "type": "nominal"}},
+        }
+        square = {"mark": {"type": "rect", "color": ink["main"]}, "encoding": {"opacity": share}}
+        return {"data": {"values": data}, "encoding": {"x": x, "y": y}, "layer": [square, label]}
+
+    size = 40 + 44 * len(names)
+    alt = f"Share of couples of candidates that two scorers order alike: {', '.join(told) or 'none'}"
+    return draw("Agreement of scorers", alt, spec, width=size + 40 * len(names), height=size)
+
+
 def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
     """Render a Vega-Lite specification, a function of the colours, in both dresses."""
     import altair as alt_

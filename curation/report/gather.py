@@ -11,12 +11,11 @@ import polars as pl
 
 from curation import ledger, text
 from curation.handover.export import sources
-from curation.report import duplicates, selection
+from curation.report import bias, duplicates, selection
 from curation.report.excerpts import excerpt
 from curation.runs import RunRecord, Runs
 from curation.store import Committed
 
-SAMPLE_PAIRS = 6
 # Powers of two, in characters: a length matters by its order of magnitude, not by its difference.
 LENGTH_EDGES = [2**k for k in range(0, 17)]
 
@@ -56,7 +55,7 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
     funnel = ledger.counts(runs, record)
     return {
         "run": record.model_dump(),
-        "funnel": [entry for entry in funnel if not entry["stage"].startswith("gates.")],
+        "funnel": [entry for entry in funnel if not entry["stage"].startswith("gates.") and entry["stage"] != "bias"],
         "examples": examples(runs, record, found),
         "duplicates": duplicates.gather(runs, record, found.ingested),
         "scores": selection.scores(runs, record),
@@ -67,8 +66,9 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
         "languages": languages(found),
         "lengths": lengths(found),
         "gates": gates(record),
-        "rewards": rewards(found),
-        "pairs": pairs(found),
+        "rewards": bias.rewards(record, found.scored),
+        "pairs": bias.pairs(found.pairs),
+        "bias": bias.bias(record),
         "sets": sets(record),
     }
 
@@ -182,13 +182,6 @@ def histogram(values: pl.Series, edges: Sequence[float]) -> list[dict[str, Any]]
     ]
 
 
-def even_edges(values: pl.Series, bins: int = 24) -> list[float]:
-    """Edges of equal bins over the range of the values."""
-    low, high = float(values.min() or 0.0), float(values.max() or 0.0)  # type: ignore[arg-type]
-    width = (high - low) / bins or 1.0
-    return [low + i * width for i in range(bins + 1)]
-
-
 def gates(record: RunRecord) -> list[dict[str, Any]]:
     """Every gate with its results."""
     return [
@@ -196,58 +189,6 @@ def gates(record: RunRecord) -> list[dict[str, Any]]:
         for step in record.steps
         if step.stage.startswith("gates.")
     ]
-
-
-def rewards(found: Tables) -> dict[str, Any] | None:
-    """Distribution of rewards over the candidates, and how candidates ended."""
-    if found.scored is None:
-        return None
-    scored = found.scored.select("reward", "finish_reason", "tokens").collect()
-    values = scored["reward"].drop_nulls()
-    ends = scored.group_by("finish_reason").len("count").sort("finish_reason").to_dicts()
-    return {
-        "candidates": scored.height,
-        "unscored": scored.height - len(values),
-        "tokens": int(scored["tokens"].sum()),
-        "ends": ends,
-        "mean": values.mean(),
-        "std": values.std(),
-        "histogram": histogram(values, even_edges(values)) if len(values) else [],
-    }
-
-
-def pairs(found: Tables) -> dict[str, Any] | None:
-    """Margins, how length and preference go together, and sample pairs: widest, narrowest, and some in between."""
-    if found.pairs is None:
-        return None
-    made = found.pairs.sort("margin", "prompt_id", descending=[True, False]).collect()
-    if made.is_empty():
-        return {"count": 0, "histogram": [], "samples": []}
-    answer = [
-        made[name].list.last().struct.field("content").str.len_chars().cast(pl.Int64) for name in ("chosen", "rejected")
-    ]
-    longer, equal = int((answer[0] > answer[1]).sum()), int((answer[0] == answer[1]).sum())
-    step = max(1, (made.height - 1) // max(1, SAMPLE_PAIRS - 1))
-    at = sorted({0, made.height - 1, *range(0, made.height, step)})[:SAMPLE_PAIRS]
-    return {
-        "count": made.height,
-        "margin_mean": made["margin"].mean(),
-        "margin_median": made["margin"].median(),
-        "chosen_longer": longer / made.height,
-        "same_length": equal / made.height,
-        "mean_length": [float(length.mean() or 0) for length in answer],  # type: ignore[arg-type]
-        "histogram": histogram(made["margin"], even_edges(made["margin"])),
-        "samples": [_pair(made.row(i, named=True)) for i in at],
-    }
-
-
-def _pair(row: dict[str, Any]) -> dict[str, Any]:
-    prompt = "\n".join(f"{message['role']}: {message['content']}" for message in row["prompt"])
-    answers = {name: excerpt(row[name][-1]["content"], 900) for name in ("chosen", "rejected")}
-    ids = {name: row[name] for name in ("prompt_id", "row_id", "chosen_id", "rejected_id")}
-    return ids | answers | {"prompt": excerpt(prompt, 600)} | {
-        name: row[name] for name in ("score_chosen", "score_rejected", "margin")
-    }  # fmt: skip
 
 
 def sets(record: RunRecord) -> dict[str, int | None]:

@@ -34,6 +34,7 @@ def render(runs: Runs, record: RunRecord) -> str:
     )
     environment.filters["n"] = number
     environment.filters["pct"] = percent
+    environment.filters["ci"] = interval
     environment.filters["g"] = "{:,.4g}".format
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     template = environment.get_template("report.html.j2")
@@ -58,6 +59,11 @@ def draw_all(figures: dict[str, Any]) -> dict[str, charts.Chart]:
         drawn["rewards"] = charts.histogram("Rewards of all candidates", "reward", figures["rewards"]["histogram"])
     if figures["pairs"] and figures["pairs"]["histogram"]:
         drawn["margins"] = charts.histogram("Margins of the pairs", "margin", figures["pairs"]["histogram"])
+    if figures["bias"] and figures["bias"]["length"]["characters"]["histogram"]:
+        bins = figures["bias"]["length"]["characters"]["histogram"]
+        drawn["differences"] = charts.histogram("Length of chosen minus rejected", "characters", bins)
+    if figures["bias"] and figures["bias"]["matrix"]:
+        drawn["agreement"] = charts.agreement(figures["bias"]["matrix"])
     return drawn
 
 
@@ -71,3 +77,13 @@ def number(value: float | None, digits: int = 0) -> str:
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage; a dash for what is not there."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def interval(figure: dict[str, Any], digits: int = 3) -> str:
+    """A figure's value with its interval; a dash for what is not there."""
+    if figure["value"] is None:
+        return "–"
+    told = number(figure["value"], digits)
+    if figure["low"] is None or figure["high"] is None:
+        return told
+    return f"{told} [{number(figure['low'], digits)}, {number(figure['high'], digits)}]"

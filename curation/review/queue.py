@@ -49,8 +49,9 @@ def queue(
     """At most `limit` pairs in the columns of QUEUE, most disputed first, at most `per_prompt` of a prompt.
 
     `scored` has the columns of COMPLETIONS and SCORES and a `reward_<name>` a scorer; `scorers` are the names of those
-    that count, all of them where none is named. `a_id` is the smaller id. Candidates that say the same are no pair. Every
-    source has its turn: its first pair, then its second, and so on. What is equally disputed is drawn by the seed.
+    that count, all of them where none is named. `a_id` is the smaller id. Candidates that say the same are no pair.
+    Every source has its turn: its first pair, then its second, and so on. What is equally disputed is drawn by the
+    seed.
     """
     rows = scored.collect()
     names = sorted(scorers or _scorers(rows.columns))

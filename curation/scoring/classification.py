@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Any, Literal
 
 from curation.models import Model
+from curation.scoring.encode import Encoded
 from curation.scoring.protocol import Item
-from curation.scoring.transformers import Encoded, TransformersScorer
+from curation.scoring.transformers import TransformersScorer
 from schemas.errors import UsageError
 from schemas.profile.scoring import Scoring
 
@@ -66,11 +66,4 @@ class Classifier(TransformersScorer):
         return found
 
     def _encode(self, item: Item) -> Encoded | str:
-        if self._pair:
-            return super()._encode(item)
-        text, options = item.messages[-1]["content"], {"split_special_tokens": True, "return_token_type_ids": True}
-        found = self._tokenizer(text, verbose=False, **options)
-        truncated = len(found["input_ids"]) > self._limit
-        if truncated:
-            found = self._tokenizer(text, truncation=True, max_length=self._limit, **options)
-        return Encoded(array("i", found["input_ids"]), array("i", found["token_type_ids"]), truncated)
+        return super()._encode(item) if self._pair else self.reader.text(item.messages[-1]["content"])

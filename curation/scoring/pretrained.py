@@ -33,8 +33,16 @@ def load_network(kind: Any, model: Model, what: str, dtype: str) -> Any:
     """The weights of a model, from safetensors. Raises EngineError where some are missing or none can be loaded."""
     import torch
 
-    options = {"dtype": getattr(torch, dtype), "use_safetensors": True, "output_loading_info": True}
-    network, report = from_pretrained(kind, model, what, **options)
+    return _whole(kind, model, what, dtype=getattr(torch, dtype))
+
+
+def expect_weights(kind: Any, model: Model, what: str) -> None:
+    """Raise EngineError where weights are missing, without reading any: for engines that would make some up."""
+    _whole(kind, model, what, device_map="meta")
+
+
+def _whole(kind: Any, model: Model, what: str, **options: Any) -> Any:
+    network, report = from_pretrained(kind, model, what, use_safetensors=True, output_loading_info=True, **options)
     missing = sorted(report["missing_keys"])
     if missing:
         raise EngineError(

@@ -21,7 +21,7 @@ from curation.scoring.conversations import score_rows
 from curation.scoring.engines import make_scorer
 from curation.scoring.protocol import Scorer
 from curation.stage import Context, Result, StageConfig
-from schemas.profile.scoring import Scoring
+from schemas.profile.scoring import RewardModel
 
 SCOPE = "set"
 _NAME = "scoring.reward"
@@ -50,5 +50,5 @@ def run(rows: pl.LazyFrame, config: Config, context: Context) -> Result:
 
 
 def _scorer(config: Config, context: Context) -> Scorer:
-    settings = Scoring(model=config.model, batch_size=config.batch_size, max_length=config.max_length)
-    return make_scorer(settings, context.home)
+    entry = RewardModel(model=config.model, batch_size=config.batch_size, max_length=config.max_length)
+    return make_scorer(entry, context)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.profile.gates import Gates
 from schemas.profile.generation import Adaptive, Generation, Policy
 from schemas.profile.preference import Preference, RejectionSampling
+from schemas.profile.review import Review
 from schemas.profile.scoring import Scoring
 from schemas.profile.section import Section
 from schemas.profile.sources import Columns, Comparisons, Ingest, Source
@@ -29,6 +30,7 @@ __all__ = [
     "Preference",
     "Profile",
     "RejectionSampling",
+    "Review",
     "Scoring",
     "Section",
     "Source",
@@ -64,6 +66,7 @@ class Profile(Section):
     scoring: Scoring = Scoring()
     rejection_sampling: RejectionSampling = RejectionSampling()
     preference: Preference = Preference()
+    review: Review = Review()
     training: Training = Training()
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
-"""Tokens a second of the generation engine beside bare `LLM.generate`, on the same prompts, seeds and settings.
+"""Tokens a second of the generate stage beside bare `LLM.generate`, on the same prompts, seeds and settings.
 
 Both run in a fresh process with the same environment, load the same model, generate once to warm up, and are timed on
-the second set of prompts, so that neither loading nor the first kernels count. The bare side is vLLM's own offline
-loop with its default scheduling; ours adds the pipe to the child process and one journal record a reply.
+a second set of prompts, so that neither loading nor the first kernels count. The bare side is vLLM's own offline loop
+with its default scheduling, timed on the very requests that the stage made, already tokenized. The stage's time has
+all that it does beside: measuring prompts, the pipe to the child process, the journal, duplicates, and the commit.
 """
 
 from __future__ import annotations
@@ -13,76 +14,109 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 
-from curation.generation.protocol import Request, Sampling
+from curation.generation import offline
+from curation.generation.protocol import Replies, Request, Sampling
+from curation.generation.run import generate
 from curation.generation.vllm import CPU_ENGINE, VllmGenerator
-from curation.journal import Journal
 from curation.models import resolve
+from curation.stage import Context
+from curation.store import Store
 from schemas.profile.generation import Generation
+from schemas.records import ROWS, prompt_id_of
 
 HOME = Path(".sieveline")
 CORPUS = Path(__file__).resolve().parents[2] / "curation" / "starter" / "corpus" / "tasks.json"
-PROMPTS, CANDIDATES, MAX_TOKENS = 24, 4, 128
-SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=MAX_TOKENS)
+PROMPTS, WARM_UP_TOKENS = 16, 16
+SETTINGS = Generation(candidates=4, max_tokens=128, temperature=0.8, top_p=0.95, top_up=0)
 
 
-def requests(first: int) -> list[Request]:
-    """The same requests for both sides: prompts of the starter corpus, four candidates each."""
+def prompts(first: int) -> list[list[dict[str, Any]]]:
+    """Prompts of the starter corpus."""
     rows = [row for row in orjson.loads(CORPUS.read_bytes()) if row["id"].startswith("en-")][first : first + PROMPTS]
-    made = []
-    for at, row in enumerate(rows):
-        prompt = "\n\n".join(filter(None, [row["instruction"], row["input"]]))
-        messages = [{"role": "user", "content": prompt, "extra": None}]
-        made += [
-            Request(f"{first}-{at}-{index}", messages, str(at), index, 1000 * at + index, SAMPLING)
-            for index in range(CANDIDATES)
-        ]
-    return made
+    texts = ["\n\n".join(filter(None, [row["instruction"], row["input"]])) for row in rows]
+    return [[{"role": "user", "content": text, "extra": None}] for text in texts]
 
 
-def ours(settings: Generation) -> float:
-    """Tokens a second through the engine and the journal."""
-    with VllmGenerator(resolve(settings.model, HOME), settings) as engine, tempfile.TemporaryDirectory() as scratch:
-        list(engine.generate(requests(PROMPTS)))
-        tokens, started = 0, time.perf_counter()
-        with Journal(Path(scratch) / "j.jsonl") as journal:
-            for reply in engine.generate(requests(0)):
-                journal.append(reply.request_id, {"text": reply.text, "finish_reason": reply.finish_reason})
-                tokens += reply.tokens or 0
-        return tokens / (time.perf_counter() - started)
+def warm_up() -> list[Request]:
+    """As many requests as are timed, of other prompts and with short replies."""
+    sampling = Sampling(SETTINGS.temperature, SETTINGS.top_p, WARM_UP_TOKENS)
+    return [
+        Request(f"{at}-{index}", messages, str(at), index, 1000 * at + index, sampling)
+        for at, messages in enumerate(prompts(PROMPTS))
+        for index in range(SETTINGS.candidates)
+    ]
 
 
-def bare(settings: Generation) -> float:
+class Recording(VllmGenerator):
+    """Notes what it is asked, and stays open when the stage is done with it: ending a process is no generation."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.asked: list[dict[str, Any]] = []
+
+    def generate(self, requests: Iterable[Request]) -> Replies:
+        requests = list(requests)
+        self.asked += [{"messages": list(request.messages), "seed": request.seed} for request in requests]
+        return super().generate(requests)
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+def ours(requests: Path) -> float:
+    """Tokens a second through the stage; what it asked goes to a file."""
+    rows = [
+        {"row_id": f"b:{at:06d}", "prompt_id": prompt_id_of(messages), "source": "b", "messages": messages}
+        for at, messages in enumerate(prompts(0))
+    ]
+    frame = pl.DataFrame([row | {"language": "en", "metadata": "{}"} for row in rows], schema=ROWS)
+    engine = Recording(resolve(SETTINGS.model, HOME), SETTINGS)
+    try:
+        list(engine.generate(warm_up()))
+        engine.asked.clear()
+        with tempfile.TemporaryDirectory() as scratch:
+            started = time.perf_counter()
+            done = generate(Store(Path(scratch)), frame, SETTINGS, Context(), engines=lambda entry: engine)
+            seconds = time.perf_counter() - started
+        requests.write_bytes(orjson.dumps(engine.asked))
+        return float(done.manifest.facts["tokens"]) / seconds
+    finally:
+        engine.close()
+
+
+def bare(requests: Path) -> float:
     """Tokens a second of `LLM.generate`, in a child with the engine's own environment."""
-    engine = VllmGenerator(resolve(settings.model, HOME), settings)
-    environment = engine._environment(os.environ)
-    command = [sys.executable, "-m", "tests.benchmarks.generation", "--bare", resolve(settings.model, HOME).path]
+    model = resolve(SETTINGS.model, HOME).path
+    environment = offline.environment(model, os.environ, cpu=True)
+    command = [sys.executable, "-m", "tests.benchmarks.generation", "--bare", model, str(requests)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1])["tokens_per_second"])
 
 
-def _bare_child(model: str) -> None:
+def _bare_child(model: str, requests: Path) -> None:
     from transformers import AutoTokenizer
     from vllm import LLM, SamplingParams
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     llm = LLM(model=model, dtype="float32", max_model_len=2048, enable_prefix_caching=True, **CPU_ENGINE)
+    settings = Sampling(SETTINGS.temperature, SETTINGS.top_p, SETTINGS.max_tokens).as_dict()
 
-    def inputs(first: int) -> tuple[list[Any], list[Any]]:
-        prompts, parameters = [], []
-        for request in requests(first):
-            messages = [{"role": m["role"], "content": m["content"]} for m in request.messages]
-            ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-            prompts.append({"prompt_token_ids": ids})
-            parameters.append(SamplingParams(seed=request.seed, **SAMPLING.as_dict()))
-        return prompts, parameters
+    def inputs(asked: list[dict[str, Any]], **changes: Any) -> tuple[list[Any], list[Any]]:
+        turns = [[{"role": m["role"], "content": m["content"]} for m in one["messages"]] for one in asked]
+        ids = [tokenizer.apply_chat_template(one, add_generation_prompt=True, return_dict=False) for one in turns]
+        drawn = [SamplingParams(seed=one["seed"], **settings | changes) for one in asked]
+        return [{"prompt_token_ids": one} for one in ids], drawn
 
-    llm.generate(*inputs(PROMPTS), use_tqdm=False)
-    timed = inputs(0)
+    first = [{"messages": one.messages, "seed": one.seed} for one in warm_up()]
+    llm.generate(*inputs(first, max_tokens=WARM_UP_TOKENS), use_tqdm=False)
+    timed = inputs(orjson.loads(requests.read_bytes()))
     started = time.perf_counter()
     outputs = llm.generate(*timed, use_tqdm=False)
     seconds = time.perf_counter() - started
@@ -94,17 +128,19 @@ def _bare_child(model: str) -> None:
 
 def main(rounds: int = 3) -> None:
     """Both sides in turn, and the ratio round by round."""
-    settings = Generation(candidates=CANDIDATES, max_tokens=MAX_TOKENS)
     ratios = []
-    for at in range(rounds):
-        mine, floor = ours(settings), bare(settings)
-        ratios.append(mine / floor)
-        print(f"round {at + 1}: ours {mine:.1f} tokens/s, LLM.generate {floor:.1f} tokens/s, ratio {ratios[-1]:.3f}")
+    with tempfile.TemporaryDirectory() as scratch:
+        requests = Path(scratch) / "requests.json"
+        for at in range(rounds):
+            mine, floor = ours(requests), bare(requests)
+            ratios.append(mine / floor)
+            told = f"round {at + 1}: ours {mine:.1f} tokens/s, LLM.generate {floor:.1f} tokens/s"
+            print(f"{told}, ratio {ratios[-1]:.3f}", flush=True)
     print(f"ratio: median {sorted(ratios)[len(ratios) // 2]:.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--bare"]:
-        _bare_child(sys.argv[2])
+        _bare_child(sys.argv[2], Path(sys.argv[3]))
     else:
         main()

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +33,19 @@ import numpy as np
 import orjson
 import polars as pl
 
-from curation.generation.engines import make_generator
 from curation.generation.run import generate
 from curation.handover.tables import write_split
 from curation.ingest import ingest
 from curation.progress import Terminal
 from curation.runner import run_stage
-from curation.scoring.engines import make_scorer
 from curation.scoring.run import score
 from curation.stage import Context, load_stage
 from curation.store import Committed, Store, write_file
 from schemas.profile.generation import Generation
 from schemas.profile.scoring import Scoring
 from schemas.profile.sources import Ingest, Source
-from schemas.profile.training import Trainer, Training
-from training import sft
+from schemas.profile.training import Supervised, Training
+from training.launch import train
 
 DOLLY = Path(__file__).resolve().parents[3] / "shared" / "data" / "alpagasus_dolly_3k.json"
 STAGES = ("clean.normalize", "filter.empty", "filter.length", "filter.refusal", "dedup.exact", "dedup.minhash")
@@ -148,9 +146,9 @@ def fine_tune(name: str, rows: pl.DataFrame, settings: Settings, context: Contex
     """Full fine-tuning for one epoch; every arm has the same settings."""
     data = settings.home / "arms" / name
     write_split(rows.select("messages", "row_id"), data / "sft")
-    trainer = Trainer(learning_rate=settings.learning_rate, per_device_train_batch_size=4, max_length=1024)
+    trainer = Supervised(learning_rate=settings.learning_rate, per_device_train_batch_size=4, max_length=1024)
     training = Training(model=settings.model, sft=trainer)
-    done = sft.train(data, data / "models", training, seed=0, home=settings.home, progress=context.progress)
+    done = train("sft", data, data / "models", training, seed=0, home=settings.home, progress=context.progress)
     return done.model
 
 
@@ -163,9 +161,8 @@ def evaluate(store: Store, model: str, held: Committed, settings: Settings, cont
     greedy = Generation(
         model=model, prompts=settings.prompts, candidates=1, temperature=0.0, max_tokens=settings.max_tokens
     )
-    with make_generator(greedy, settings.home) as generator:
-        made = generate(store, prompts, greedy, generator, context)
-    judged = score(store, made, make_scorer(Scoring(model=settings.reward), settings.home), context)
+    made = generate(store, prompts, greedy, replace(context, home=settings.home))
+    judged = score(store, made, Scoring(model=settings.reward), context)
     answers = prompts.select("prompt_id").join(judged.scan().collect(), on="prompt_id", how="left").sort("prompt_id")
     return {
         "loss": losses.to_numpy(),

@@ -7,25 +7,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from curation.gates import enforce, run_gate
+from curation.gates import Beside, enforce, run_gate
 from curation.gates.measures import measure
 from curation.stage import Context
-from curation.store import Built, Committed, Store, write_table
+from curation.store import Committed, Store
 from schemas import expectations
 from schemas.errors import GateError
 from schemas.profile.gates import Gates
-from schemas.profile.preference import Preference
-from schemas.records import PAIRS
+from tests.gates.tables import table
 from tests.helpers import rows
 
 
 def committed(tmp_path: Path, frame: pl.DataFrame) -> tuple[Store, Committed]:
-    def build(folder: Path) -> Built:
-        write_table(frame, folder / "part-00000.parquet")
-        return Built({"in": frame.height, "kept": frame.height, "dropped": 0, "quarantined": 0}, {})
-
     store = Store(tmp_path)
-    return store, store.commit("t", {}, build)
+    return store, store.commit("t", {}, table(frame))
 
 
 GOOD = [("user", "What is it?"), ("assistant", "A test.")]
@@ -76,51 +71,19 @@ def test_an_empty_table_does_not_pass(tmp_path: Path):
         enforce(run_gate(store, expectations.ingested(Gates()), [data], Context()))
 
 
-def answer(text: str) -> list[dict[str, str | None]]:
-    return [{"role": "assistant", "content": text, "extra": None}]
+def test_measures_hold_no_text(tmp_path: Path):
+    _, data = committed(tmp_path, rows([("user", "SECRET"), ("assistant", "SECRET too")]))
+    assert "SECRET" not in str(measure("curated", [data], Beside()).to_dicts())
 
 
-def pair(at: int, chosen: str = "yes", rejected: str = "no", high: float = 1.0, low: float = 0.0, **change: object):
-    return {
-        "prompt_id": f"p{at}",
-        "row_id": f"t:{at:06d}",
-        "prompt": [{"role": "user", "content": "q", "extra": None}],
-        "chosen": answer(chosen),
-        "rejected": answer(rejected),
-        "chosen_id": f"p{at}-0",
-        "rejected_id": f"p{at}-1",
-        "score_chosen": high,
-        "score_rejected": low,
-        "margin": high - low,
-    } | change
-
-
-def test_bad_pairs_fail(tmp_path: Path):
-    frame = pl.DataFrame(
-        [
-            pair(1),
-            pair(2, chosen="Same  TEXT", rejected="same text"),
-            pair(3, high=float("nan")),
-            pair(4, high=0.05),
-            pair(5, margin=9.0),
-            pair(6, rejected=""),
-            pair(7, high=float("inf")),
-        ],
-        schema=PAIRS,
-    )
-    store, data = committed(tmp_path, frame)
-    gate = run_gate(store, expectations.pairs(Gates(), Preference(min_margin=0.1)), [data], Context())
+def test_a_curated_set_must_not_hold_what_is_held_out(tmp_path: Path):
+    store, data = committed(tmp_path, rows(GOOD, [("user", "Why is the sky blue?"), ("assistant", "Scattering.")]))
+    held = store.commit("h", {}, table(rows([("user", "WHAT is it?"), ("assistant", "x")], source="h")))
+    suite = expectations.curated(Gates(held_out="held.jsonl"))
+    gate = run_gate(store, suite, [data], Context(), Beside(held_out=[held]))
     failed = {r["name"]: r["ids"] for r in gate.manifest.facts["results"] if not r["passed"]}
-    assert failed == {
-        "answers_differ": ["p2"],
-        "scores_finite": ["p3", "p7"],
-        "margin_present": ["p3"],
-        "margin_at_least": ["p4"],
-        "margin_is_difference": ["p3", "p5", "p7"],
-        "answers_not_empty": ["p6"],
-    }
-
-
-def test_measures_hold_no_text():
-    measured = measure("curated", rows([("user", "SECRET"), ("assistant", "SECRET too")]).lazy())
-    assert "SECRET" not in str(measured.to_dicts())
+    assert failed == {"text_not_held_out": ["t:000001"]}
+    other = store.commit("h", {"other": 1}, table(rows([("user", "Else?"), ("assistant", "x")], source="h")))
+    again = run_gate(store, suite, [data], Context(), Beside(held_out=[other]))
+    enforce(again)
+    assert not again.reused

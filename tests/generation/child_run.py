@@ -38,12 +38,11 @@ class Slow(DeterministicGenerator):
 
 
 def run(root: Path, kind: str, where: str) -> Committed:
-    settings = Generation(
-        engine=kind, model="m", base_url=where if kind == "openai" else None, candidates=CANDIDATES, concurrency=2
-    )
+    address = where if kind == "openai" else None
+    settings = Generation(engine=kind, model="m", base_url=address, candidates=CANDIDATES, concurrency=2, top_up=0)
     engine: Generator = OpenAIGenerator(settings) if kind == "openai" else Slow(Path(where))
     frame = rows(*[[("user", f"prompt {at} of {PROMPTS}"), ("assistant", "a")] for at in range(PROMPTS)])
-    return generate(Store(root), frame, settings, engine, Context())
+    return generate(Store(root), frame, settings, Context(), engines=lambda entry: engine)
 
 
 if __name__ == "__main__":

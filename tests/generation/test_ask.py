@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from curation.digest import sha256_value
-from curation.generation.ask import measure_key, reply_key
+from curation.generation.ask import Asked, ask, measure_key, reply_key
 from curation.generation.deterministic import DeterministicGenerator
-from curation.generation.protocol import Request, Sampling
-from schemas.errors import UsageError
+from curation.generation.protocol import Replies, Reply, Request, Sampling
+from curation.journal import Journal
+from curation.stage import Context
+from schemas.errors import EngineError, UsageError
 
 ENGINE = sha256_value({"engine": "vllm", "version": "0.32.0", "model": {"name": "m"}})
 MESSAGES = [{"role": "user", "content": "하늘은 왜 파란가요?", "extra": None}]
@@ -60,3 +64,28 @@ def test_other_types_and_a_cut_instance():
 def test_a_schema_that_it_cannot_follow_is_told():
     with pytest.raises(UsageError, match="cannot make an instance of"):
         replies({"type": "number"})
+
+
+def test_failures_of_earlier_rounds_count_and_so_do_their_requests(tmp_path: Path):
+    """Of 4 requests 1 failure is more than a fifth, of 6 + 4 it is not, and of 6 + 2 + 4 with two more, 3 are."""
+
+    class Failing(DeterministicGenerator):
+        def generate(self, requests: Iterable[Request]) -> Replies:
+            for at, request in enumerate(requests):
+                reply = next(iter(super().generate([request])))
+                yield Reply(request.request_id, error="timeout", detail="slow") if at == 3 else reply
+
+    def attempt(name: str, *earlier: Asked) -> Asked:
+        requests = [replace(REQUEST, request_id=str(at), seed=at) for at in range(4)]
+        with Journal(tmp_path / name) as journal:
+            return ask(Failing(), ENGINE, requests, journal, Context(), name="x", max_failed=0.2, earlier=earlier)
+
+    fine = Asked(replies={f"fine-{at}": Reply(f"fine-{at}") for at in range(6)})
+    with pytest.raises(EngineError, match=r"1 of 4 requests failed, more than max_failed = 0\.2 allows"):
+        attempt("alone")
+    asked = attempt("after", fine)
+    assert (len(asked), asked.failed, list(asked.failures)) == (4, 1, ["3"])
+    failed = Asked(failures={name: Reply(name, error="timeout", detail="slow") for name in "ab"}, failed=2)
+    with pytest.raises(EngineError, match="3 of 12 requests failed") as caught:
+        attempt("once more", fine, failed)
+    assert "  - 3 timeout: slow" in str(caught.value)

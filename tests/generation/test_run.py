@@ -15,9 +15,10 @@ import pytest
 from curation.digest import sha256_value
 from curation.generation.deterministic import DeterministicGenerator
 from curation.generation.engines import make_generator
+from curation.generation.ids import policy_name, seed_of
 from curation.generation.openai import OpenAIGenerator
 from curation.generation.protocol import Measured, Replies, Reply, Request, Sampling
-from curation.generation.run import generate, policy_name, seed_of
+from curation.generation.run import generate
 from curation.stage import Context
 from curation.store import Committed, Store
 from schemas.errors import EngineError
@@ -27,7 +28,8 @@ from tests.helpers import rows
 
 from .stub import StubServer
 
-SETTINGS = Generation(engine="deterministic", candidates=2, max_tokens=16)
+# Duplicates are not replaced here: what that does is tested with plans.
+SETTINGS = Generation(engine="deterministic", candidates=2, max_tokens=16, top_up=0)
 IDENTITY = {"engine": "deterministic", "model": {"name": "deterministic"}}
 
 
@@ -58,7 +60,8 @@ def prompts(*texts: str) -> pl.DataFrame:
 
 def run(root: Path, frame: pl.DataFrame, generator: Any = None, seed: int = 0, **changes: Any) -> Committed:
     settings = SETTINGS.model_copy(update=changes)
-    return generate(Store(root), frame, settings, generator or DeterministicGenerator(), Context(seed=seed))
+    engine = generator or DeterministicGenerator()
+    return generate(Store(root), frame, settings, Context(seed=seed), engines=lambda entry: engine)
 
 
 def texts(done: Committed) -> dict[str, list[str]]:
@@ -81,7 +84,8 @@ def test_the_table_is_exactly_what_it_says(tmp_path: Path):
     policy = sha256_value([IDENTITY, sampling])[:8]
     (prompt_id,) = made["prompt_id"].unique()
     for index, row in enumerate(made.iter_rows(named=True)):
-        drawn = hashlib.sha256(json.dumps([5, prompt_id, index], separators=(",", ":")).encode()).digest()
+        owner = f"{prompt_id}-{policy}"
+        drawn = hashlib.sha256(json.dumps([5, owner, index], separators=(",", ":")).encode()).digest()
         seed = int.from_bytes(drawn[:4], "big") % 2**31
         request = Request(
             "x", [{"role": "user", "content": "one two three"}], prompt_id, index, seed, Sampling(0.8, 0.95, 16)
@@ -107,8 +111,11 @@ def test_the_table_is_exactly_what_it_says(tmp_path: Path):
             "given_score": None,
         }
     assert done.manifest.counts == {"in": 1, "kept": 1, "dropped": 0, "quarantined": 0}
-    facts = {"unit": "prompts", "requests": 2, "completions": 2, "failed": 0, "cut_by_max_tokens": 0}
-    assert done.manifest.facts == facts | {"tokens": made["tokens"].sum()}
+    counted = {"requests": 2, "completions": 2, "failed": 0, "duplicates": 0, "topped_up": 0, "cut_by_max_tokens": 0}
+    counted["tokens"] = made["tokens"].sum()
+    entry = {"name": None, "policy": "deterministic", "origin": "off_policy", "sampling": sampling}
+    facts = {"unit": "prompts", "flagged": 0, "adaptive_rounds": 0, "policies": [entry | counted]}
+    assert done.manifest.facts == facts | counted
     assert done.table("decisions").collect().height == 0
 
 
@@ -149,7 +156,9 @@ def test_a_long_prompt_that_is_dropped_shifts_no_row(tmp_path: Path):
     assert {prompt.split()[0]: {made.split()[-1] for made in texts} for prompt, texts in texts(done).items()} == {
         word: {word} for word in ("alpha", "gamma", "delta")
     }
-    dropped = done.table("decisions").collect().row(0, named=True)
+    ledger = done.table("decisions").filter(pl.col("reason") != "duplicate_candidate").collect()
+    assert ledger.height == 1
+    dropped = ledger.row(0, named=True)
     assert (dropped["row_id"], dropped["reason"]) == ("t:000002", "prompt_too_long")
     assert (dropped["value"], dropped["threshold"]) == (2000, 1000 - 16)
     assert done.manifest.counts == {"in": 4, "kept": 3, "dropped": 1, "quarantined": 0}
@@ -171,8 +180,9 @@ def test_rows_of_one_prompt_are_asked_once(tmp_path: Path):
     generator = Counting()
     done = run(tmp_path, prompts("b", "a", "b", "b"), generator)
     assert sorted(generator.asked) == ["a/0", "a/1", "b/0", "b/1"]
-    assert reasons(done) == [("t:000003", "same_prompt"), ("t:000004", "same_prompt")]
-    assert done.table("decisions").collect()["kept_id"].to_list() == ["t:000001"] * 2
+    repeated = done.table("decisions").filter(reason="same_prompt").collect()
+    assert repeated["row_id"].to_list() == ["t:000003", "t:000004"]
+    assert repeated["kept_id"].to_list() == ["t:000001"] * 2
     assert done.manifest.counts == {"in": 4, "kept": 2, "dropped": 2, "quarantined": 0}
 
 
@@ -311,13 +321,11 @@ def test_what_is_said_and_what_is_kept_out_of_the_manifest(tmp_path: Path):
             lines.append(text)
 
     store, frame = Store(tmp_path), prompts("a", "b", "a")
-    generate(store, frame, SETTINGS, DeterministicGenerator(), Context(progress=Heard()))
+    generate(store, frame, SETTINGS, Context(progress=Heard()))
     assert lines[0].startswith("generate: 4 requests, 0 of them from the journal; ")
     assert lines[0].endswith(" tokens/s")
-    assert lines[1].startswith("generate  3 -> 2  (1 same_prompt)  ")
-    generate(
-        store, frame, SETTINGS.model_copy(update={"candidates": 3}), DeterministicGenerator(), Context(progress=Heard())
-    )
+    assert lines[1].startswith("generate  3 -> 2  (1 duplicate_candidate, 1 same_prompt)  ")
+    generate(store, frame, SETTINGS.model_copy(update={"candidates": 3}), Context(progress=Heard()))
     assert lines[2].startswith("generate: 6 requests, 4 of them from the journal; ")
 
 
@@ -325,7 +333,8 @@ def test_a_server_gives_the_table_too(tmp_path: Path):
     with StubServer(lambda text, seed, attempt: "500" if attempt == 0 else None) as server:
         settings = Generation(engine="openai", model="m", base_url=server.url, candidates=2)
         frame = prompts("a", "ends <|im_end|> here", "c")
-        done = generate(Store(tmp_path), frame, settings, OpenAIGenerator(settings, backoff_s=0.001), Context())
+        engine = OpenAIGenerator(settings, backoff_s=0.001)
+        done = generate(Store(tmp_path), frame, settings, Context(), engines=lambda entry: engine)
         made = done.scan().collect()
         assert [row["text"] for row in made.iter_rows(named=True)] == [
             f"{row['prompt'][-1]['content']} #{row['seed']}" for row in made.iter_rows(named=True)

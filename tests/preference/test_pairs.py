@@ -1,55 +1,23 @@
-"""Pairs and rejection sampling on hand-made scores; the arithmetic is in the comments."""
+"""Pairs on hand-made scores; the arithmetic is in the comments."""
 
 from __future__ import annotations
 
-import random
-from typing import Any
-
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from curation.preference.build import pair
-from curation.rejection_sampling import best_of_n
+from curation.preference.pairing import pair
 from curation.similarity import character_jaccard
-from schemas.profile.preference import Preference, RejectionSampling
-from schemas.records import COMPLETIONS
-
-SCHEMA = {**COMPLETIONS, "reward": pl.Float64}
-
-
-def candidate(prompt: str, index: int, text: str, reward: float | None, finish: str = "stop") -> dict[str, Any]:
-    return {
-        "completion_id": f"{prompt}-{index}",
-        "prompt_id": prompt,
-        "row_id": f"row-{prompt}",
-        "prompt": [{"role": "user", "content": f"question {prompt}", "extra": None}],
-        "policy": "m",
-        "sampling": "{}",
-        "index": index,
-        "seed": 1,
-        "text": text,
-        "finish_reason": finish,
-        "tokens": 3,
-        "reward": reward,
-    }
-
-
-def frame(*candidates: dict[str, Any]) -> pl.LazyFrame:
-    return pl.DataFrame(list(candidates), schema=SCHEMA).lazy()
-
-
-def reasons(scored: pl.LazyFrame, config: Preference | None = None) -> dict[str, str]:
-    _, _, dropped = pair(scored, config or Preference())
-    return dict(dropped.select("prompt_id", "reason").iter_rows())
+from schemas.profile.preference import Preference
+from schemas.records import pair_id_of
+from tests.preference.scored import candidate, frame, group, ids, reasons
 
 
 def test_best_against_worst():
     scored = frame(
         candidate("a", 0, "middle", 0.5), candidate("a", 1, "the best", 1.5), candidate("a", 2, "worst", -0.5)
     )
-    _, pairs, dropped = pair(scored, Preference())
+    found = pair(scored, Preference())
+    pairs, dropped = found.pairs, found.dropped
     made = pairs.row(0, named=True)
     assert dropped.is_empty()
     assert (made["chosen_id"], made["rejected_id"]) == ("a-1", "a-2")
@@ -88,7 +56,7 @@ def test_near_identical_answers_are_dropped_with_their_similarity():
     # 26 letters in order have 22 5-grams; changing the last letter changes one: J = 21 / 23.
     letters = "abcdefghijklmnopqrstuvwxyz"
     scored = frame(candidate("a", 0, letters, 2.0), candidate("a", 1, letters[:-1] + "!", 1.0))
-    _, _, dropped = pair(scored, Preference(max_similarity=0.9))
+    dropped = pair(scored, Preference(max_similarity=0.9)).dropped
     assert dropped.row(0, named=True)["reason"] == "near_identical"
     assert dropped["value"][0] == pytest.approx(21 / 23)
     assert reasons(scored, Preference(max_similarity=0.95)) == {}
@@ -100,7 +68,7 @@ def test_an_unfinished_answer_may_be_rejected_but_never_chosen():
         candidate("a", 1, "whole", 2.0),
         candidate("a", 2, "cut off and bad", 0.0, "length"),
     )
-    _, pairs, _ = pair(scored, Preference())
+    pairs = pair(scored, Preference()).pairs
     assert pairs.select("chosen_id", "rejected_id").row(0) == ("a-1", "a-2")
 
 
@@ -110,74 +78,65 @@ def test_a_dropped_prompt_never_shifts_the_others():
         candidate("a", 0, "only one", 1.0),
         candidate("b", 0, "good answer", 3.0), candidate("b", 1, "bad answer", 1.0),
     )  # fmt: skip
-    _, pairs, _ = pair(scored, Preference())
+    pairs = pair(scored, Preference()).pairs
     made = pairs.row(0, named=True)
     assert (made["prompt_id"], made["prompt"][0]["content"], made["row_id"]) == ("b", "question b", "row-b")
 
 
-candidates_strategy = st.lists(
-    st.tuples(
-        st.sampled_from("pqr"),
-        st.text(alphabet="ab c", max_size=6),
-        st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 0.3, 1.0, float("nan"), float("inf")])),
-        st.sampled_from(["stop", "length"]),
-    ),
-    max_size=14,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(candidates_strategy, st.randoms(use_true_random=False))
-def test_properties_of_pairs(drawn: list[tuple[str, str, float | None, str]], rng: random.Random):
-    made = [candidate(p, i, text, reward, end) for i, (p, text, reward, end) in enumerate(drawn)]
-    _, pairs, dropped = pair(frame(*made), Preference())
-    assert sorted([*pairs["prompt_id"], *dropped["prompt_id"]]) == sorted({m["prompt_id"] for m in made})
-    rewards = {m["completion_id"]: m["reward"] for m in made}
-    for row in pairs.iter_rows(named=True):
-        assert rewards[row["chosen_id"]] - rewards[row["rejected_id"]] >= Preference().min_margin
-        same = [" ".join(row[side][0]["content"].split()).lower() for side in ("chosen", "rejected")]
-        assert same[0] != same[1]
-    shuffled = rng.sample(made, len(made))
-    assert pair(frame(*shuffled), Preference())[1].equals(pairs)
-    stricter = pair(frame(*made), Preference(min_margin=0.5))[1]
-    assert set(stricter["prompt_id"]) <= set(pairs["prompt_id"])
-
-
-def test_rejection_sampling_keeps_the_best_above_the_threshold_with_its_group():
-    scored = frame(
-        candidate("a", 0, "good", 3.0), candidate("a", 1, "fair", 1.0), candidate("a", 2, "cut", 5.0, "length"),
-        candidate("b", 0, "poor", 0.0), candidate("b", 1, "poorer", -1.0),
-        candidate("c", 0, "cut", 4.0, "length"),
-    )  # fmt: skip
-    prompts, kept, dropped, threshold = best_of_n(scored, RejectionSampling(min_reward=1.0))
-    assert prompts["prompt_id"].to_list() == ["a", "b", "c"]
-    best = kept.row(0, named=True)
-    assert (kept.height, best["completion_id"], best["rank"], threshold) == (1, "a-0", 0, 1.0)
-    # The group of a is 3, 1 and 5: mean 3, standard deviation 2, maximum minus median 2.
-    assert (best["group_size"], best["reward_mean"], best["reward_std"], best["reward_potential"]) == (3, 3.0, 2.0, 2.0)
-    assert dropped.select("prompt_id", "reason", "value").rows() == [
-        ("b", "reward_below_threshold", 0.0),
-        ("c", "no_finished_candidate", None),
-    ]
-
-
-def test_a_quantile_threshold_is_over_all_rewards_of_the_run():
-    scored = frame(*(candidate(p, 0, "text", r) for p, r in zip("abcde", [0.0, 1.0, 2.0, 3.0, 4.0], strict=True)))
-    _, kept, _, threshold = best_of_n(scored, RejectionSampling(min_quantile=0.5))
-    assert threshold == 2.0
-    assert kept["prompt_id"].to_list() == ["c", "d", "e"]
-
-
-def test_top_k_keeps_the_order_of_rewards_and_settles_ties_by_id():
-    scored = frame(candidate("a", 2, "x", 1.0), candidate("a", 1, "y", 1.0), candidate("a", 0, "z", 0.5))
-    _, kept, _, _ = best_of_n(scored, RejectionSampling(min_reward=0.0, top_k=2))
-    assert kept.select("completion_id", "rank").rows() == [("a-1", 0), ("a-2", 1)]
-
-
 def test_nan_never_wins():
     scored = frame(candidate("a", 0, "x", float("nan")), candidate("a", 1, "y", 1.0), candidate("a", 2, "zz", 0.0))
-    assert pair(scored, Preference())[1]["chosen_id"].to_list() == ["a-1"]
-    assert best_of_n(scored, RejectionSampling(min_reward=0.5))[1]["completion_id"].to_list() == ["a-1"]
+    assert ids(pair(scored, Preference())) == [("a-1", "a-2")]
+
+
+def test_an_abstained_completion_is_in_no_pair_by_reward():
+    best, *others = group("a", [9.0, 2.0, 1.0])
+    assert ids(pair(frame(best | {"abstained": True, "reward": None}, *others), Preference())) == [("a-1", "a-2")]
+    # Also where a reward is there all the same.
+    assert ids(pair(frame(best | {"abstained": True}, *others), Preference())) == [("a-1", "a-2")]
+    assert reasons(frame(best | {"abstained": True}, others[0])) == {"a": "abstained"}
+
+
+def test_a_reward_read_from_a_part_of_the_text_makes_no_pair_unless_asked_for():
+    best, *others = group("a", [9.0, 2.0, 1.0])
+    best["reward_truncated"] = True
+    assert ids(pair(frame(best, *others), Preference())) == [("a-1", "a-2")]
+    assert ids(pair(frame(best, *others), Preference(allow_truncated_scores=True))) == [("a-0", "a-2")]
+    dropped = pair(frame(best, others[0]), Preference()).dropped.row(0, named=True)
+    assert (dropped["reason"], dropped["value"], dropped["threshold"]) == ("score_of_cut_text", 1.0, 2.0)
+
+
+def test_a_table_without_the_columns_of_an_ensemble_is_one_of_a_scorer_that_never_abstains():
+    scored = frame(*group("a", [2.0, 1.0])).drop("abstained", "disagreement", "reward_truncated")
+    assert ids(pair(scored, Preference())) == [("a-0", "a-1")]
+
+
+def test_an_answer_that_came_with_the_data_and_does_not_say_how_it_ended_is_whole():
+    assert reasons(frame(*group("a", [2.0, 1.0], finish=None))) == {"a": "no_finished_candidate"}
+    assert reasons(frame(*group("a", [2.0, 1.0], finish=None, origin="given"))) == {}
+
+
+def test_a_pair_that_is_dropped_names_its_completions_and_itself():
+    made = pair(frame(*group("a", [1.05, 1.0])), Preference()).dropped.row(0, named=True)
+    assert made["row_id"] == pair_id_of("a-0", "a-1")
+    assert (made["reason"], made["detail"], made["threshold"]) == ("margin_below_minimum", "a-0 over a-1", 0.1)
+    assert made["value"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"pairs_per_prompt": 2}, "pairs_per_prompt would do nothing with policy best_worst"),
+        ({"max_length_ratio": 2.0}, "max_length_ratio would do nothing"),
+        ({"cap_by": "random"}, "cap_by would do nothing"),
+        ({"policy": "verified"}, "needs verifier"),
+        ({"verifier": "check"}, "verifier would do nothing"),
+        ({"policy": "verified", "verifier": "check", "length_control": "residualise"}, "is not residualised"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_an_error(settings: dict[str, object], said: str):
+    with pytest.raises(ValueError, match=said):
+        Preference(**settings)
+    assert Preference(**Preference().model_dump()) == Preference()
 
 
 def test_character_jaccard():

@@ -13,7 +13,7 @@ import pytest
 
 from curation.report import render
 from curation.report.excerpts import excerpt
-from curation.report.gather import even_edges, histogram
+from curation.report.gather import histogram
 from curation.runner import run_stage
 from curation.stage import Context, load_stage
 from curation.store import Built, write_table
@@ -85,7 +85,7 @@ def test_a_report_shows_the_runs_figures(tmp_path: Path):
     assert "filter.length" in words
     assert "1 response_too_short" in words
     assert "invalid_json" in words
-    assert "2 pairs; mean margin 2.000, median 2.000" in words
+    assert "2 pairs of 2 prompts (2 by reward); mean margin 2.000, median 2.000" in words
     assert "100.0 %" in words
     charts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     assert len(charts) == 5
@@ -132,4 +132,3 @@ def test_histograms_lose_no_value():
     # [0, 1) holds 0; [1, 2) holds 1 and 1.5, and 2 and 9 beyond the last edge.
     assert [b["count"] for b in bins] == [1, 4]
     assert [b["share"] for b in bins] == [0.2, 0.8]
-    assert even_edges(pl.Series([1.0, 1.0]), 2) == [1.0, 2.0, 3.0]

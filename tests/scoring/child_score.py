@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curation.generation.deterministic import DeterministicGenerator
 from curation.generation.run import generate
 from curation.scoring.protocol import Item, Score
 from curation.scoring.run import score
 from curation.stage import Context
 from curation.store import Committed, Store
 from schemas.profile.generation import Generation
+from schemas.profile.scoring import Scoring
 from tests.helpers import rows
 
 PROMPTS, CANDIDATES, BATCH = 10, 3, 2
@@ -56,12 +56,12 @@ def completions(root: Path) -> Committed:
     """Thirty completions of ten prompts."""
     frame = rows(*[[("user", f"say {at} more words of it"), ("assistant", "x")] for at in range(PROMPTS)])
     settings = Generation(engine="deterministic", candidates=CANDIDATES)
-    return generate(Store(root), frame, settings, DeterministicGenerator(), Context())
+    return generate(Store(root), frame, settings, Context())
 
 
 def run(root: Path, noted: Path, seconds: float) -> Committed:
     """Generate, which takes no time, and score."""
-    return score(Store(root), completions(root), Hashing(noted, seconds), Context())
+    return score(Store(root), completions(root), Scoring(), Context(), lambda entry, context: Hashing(noted, seconds))
 
 
 if __name__ == "__main__":

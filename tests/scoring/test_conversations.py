@@ -164,7 +164,7 @@ def test_no_text_is_a_control_token(three: Path, tmp_path: Path):
     item = Item("c", [{"role": "user", "content": "a [SEP] b", "extra": None}])
     scorer.batches([item])
     ids = scorer._encoded["c"].ids.tolist()
-    assert ids.count(scorer._tokenizer.sep_token_id) == 1
+    assert ids.count(scorer.reader.tokenizer.sep_token_id) == 1
     first, second = column(classified(frame, three, tmp_path, label=2))
     assert first != second
 

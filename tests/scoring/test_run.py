@@ -18,7 +18,8 @@ from curation.scoring.run import score
 from curation.stage import Context
 from curation.store import Built, Committed, Store, write_table
 from schemas.errors import EngineError
-from schemas.records import COMPLETIONS
+from schemas.profile.scoring import Scoring
+from schemas.records import COMPLETIONS, SCORES
 
 from . import child_score
 from .child_score import BATCH, CANDIDATES, PROMPTS, Hashing, reward_of
@@ -56,7 +57,7 @@ class Given(Hashing):
 
 
 def run(root: Path, completions: Committed, scorer: Any) -> Committed:
-    return score(Store(root), completions, scorer, Context())
+    return score(Store(root), completions, Scoring(), Context(), lambda entry, context: scorer)
 
 
 def test_each_completion_has_its_own_reward_though_they_come_back_in_another_order(tmp_path: Path):
@@ -66,7 +67,7 @@ def test_each_completion_has_its_own_reward_though_they_come_back_in_another_ord
     batches = ["onetwo", "onetwo", "threefour", "threefour", "five"]
     assert made["completion_id"].to_list() == ["c0", "c1", "c2", "c3", "c4"]
     assert made["reward"].to_list() == [reward_of(text, whole) for text, whole in zip(texts, batches, strict=True)]
-    assert made.schema == COMPLETIONS | {"reward": pl.Float64, "reward_truncated": pl.Boolean}
+    assert made.schema == COMPLETIONS | SCORES | {"reward_starter_reward": pl.Float64}
     assert done.manifest.counts == {"in": 5, "kept": 5, "dropped": 0, "quarantined": 0}
 
 

@@ -10,8 +10,9 @@ from curation.models import resolve
 from curation.scoring.engines import make_scorer
 from curation.scoring.protocol import Item, Score
 from curation.scoring.transformers import TransformersScorer
+from curation.stage import Context
 from schemas.errors import EngineError
-from schemas.profile.scoring import Scoring
+from schemas.profile.scoring import RewardModel, Scoring
 
 from .models import ROLES, bert_folder, direct_logit, llama_folder
 
@@ -37,7 +38,7 @@ def scores(engine: TransformersScorer, *items: Item) -> dict[str, Score]:
 
 def tokens(engine: TransformersScorer, one: Item) -> list[str]:
     engine.batches([one])
-    return engine._tokenizer.convert_ids_to_tokens(engine._encoded[one.completion_id].ids.tolist())
+    return engine.reader.tokenizer.convert_ids_to_tokens(engine._encoded[one.completion_id].ids.tolist())
 
 
 def test_a_model_without_a_template_reads_prompt_and_answer_as_a_pair(tmp_path: Path):
@@ -45,7 +46,7 @@ def test_a_model_without_a_template_reads_prompt_and_answer_as_a_pair(tmp_path: 
     engine = scorer(folder)
     # [CLS] sky is blue [SEP] yes [SEP]: the second segment is the answer and its [SEP].
     told = scores(engine, item("sky is blue", "yes"))["c"]
-    ids = engine._tokenizer.convert_tokens_to_ids(["[CLS]", "sky", "is", "blue", "[SEP]", "yes", "[SEP]"])
+    ids = engine.reader.tokenizer.convert_tokens_to_ids(["[CLS]", "sky", "is", "blue", "[SEP]", "yes", "[SEP]"])
     assert told == Score("c", pytest.approx(direct_logit(folder, ids, [0] * 5 + [1] * 2), abs=1e-6), None, False)
 
 
@@ -69,7 +70,7 @@ def test_a_decoder_gets_its_template_and_nothing_more(tmp_path: Path):
     told = scores(engine, *(item("hi", text, text) for text in texts))
     for text in texts:
         written = f"<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n{text}<|im_end|>\n"
-        ids = engine._tokenizer.encode(written, add_special_tokens=False)
+        ids = engine.reader.tokenizer.encode(written, add_special_tokens=False)
         assert told[text].reward == pytest.approx(direct_logit(folder, ids), abs=1e-5)
 
 
@@ -171,7 +172,7 @@ def test_the_identity_has_all_that_shapes_a_score_and_no_path(tmp_path: Path):
     assert {"device", "dtype", "max_length", "batch_size", "version", "torch", "template"} < set(identity)
     assert identity != scorer(folder, max_length=32).identity()
     assert identity != scorer(folder, batch_size=2).identity()
-    assert make_scorer(Scoring(model=str(folder)), tmp_path).identity()["model"] == identity["model"]
+    assert make_scorer(RewardModel(model=str(folder)), Context(home=tmp_path)).identity()["model"] == identity["model"]
 
 
 @pytest.mark.engine

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from curation.handover.tables import write_split
-from schemas.profile.training import Trainer, Training
+from schemas.profile.training import Dpo, RewardTrainer, Supervised, Training
 from schemas.records import MESSAGES
 
 COLOURS = ("red", "blue", "green", "pink", "grey", "black", "white", "brown")
@@ -81,8 +81,9 @@ def write_colours(data: Path) -> None:
 
 
 def profile(model: str, reward_model: str = "", **settings: Any) -> Training:
-    """The same settings for every stage."""
-    trainer = Trainer(**{"max_length": 128, "per_device_train_batch_size": 8, **settings})
-    return Training(
-        model=model, reward_model=reward_model, sft=trainer, rejection_sampling=trainer, dpo=trainer, reward=trainer
-    )
+    """The same settings for every stage; each takes those that it has."""
+    said = {"max_length": 128, "per_device_train_batch_size": 8, **settings}
+    kinds = {"sft": Supervised, "rejection_sampling": Supervised, "dpo": Dpo, "reward": RewardTrainer}
+    own = {name: {key: said[key] for key in said if key in kind.model_fields} for name, kind in kinds.items()}
+    assert all(any(key in one for one in own.values()) for key in said)
+    return Training(model=model, reward_model=reward_model, **{name: kinds[name](**own[name]) for name in kinds})

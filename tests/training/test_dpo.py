@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from tests.training.sets import profile, write_colours
-from training import dpo
+from training.launch import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_the_first_loss_is_log_2_and_the_margin_grows(tmp_path: Path, tiny_llama: str, lora_r: int):
     write_colours(tmp_path)
     training = profile(tiny_llama, max_steps=6, learning_rate=1e-3, lora_r=lora_r)
-    run = dpo.train(tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
+    run = train("dpo", tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
     steps = [orjson.loads(line) for line in (run.path / "metrics.jsonl").read_bytes().splitlines()]
     margins = [step["rewards/margins"] for step in steps if "loss" in step]
     # Policy and reference are the same model, so -log sigmoid(beta * 0) = log 2.

@@ -41,9 +41,8 @@ def prepare(stage: str, data: Path, training: Training):
     """The preflight and TRL's trainer of a stage, without training."""
     module = STAGES[stage]
     model = resolve(training.reward_model if stage == "reward" else training.model, data)
-    options = {"margin": False} if stage == "reward" else {}
     settings = getattr(training, stage)
-    job = Job(stage, module.__name__, module.DATASET, data, data / "out", settings, model, 0, options=options)
+    job = Job(stage, module.DATASET, data, data / "out", settings, model, 0)
     prepared = module.prepare(job, data / f"work-{stage}")
     return prepared.preflight, module.build(job, data / f"work-{stage}", prepared)
 

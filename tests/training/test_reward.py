@@ -14,6 +14,7 @@ from curation.scoring.transformers import TransformersScorer
 from schemas.profile.scoring import Scoring
 from tests.training.sets import profile, write_pairs
 from training import reward
+from training.launch import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,7 +34,7 @@ def test_a_planted_rule_is_learned_and_holds_for_unseen_pairs_in_the_scorer(tmp_
     rng = random.Random(0)
     write_pairs(tmp_path, *[(f"say {at}", *answers(rng)) for at in range(200)])
     training = profile("", tiny_bert, num_train_epochs=4, learning_rate=5e-3, per_device_train_batch_size=20)
-    run = reward.train(tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
+    run = train("reward", tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
 
     talks = {}
     for at in range(200, 300):
@@ -79,10 +80,10 @@ def test_a_pair_is_read_with_the_special_tokens_once(tiny_bert: str, tiny_llama:
 
 def test_the_margin_is_part_of_the_loss_when_asked_for(tmp_path: Path, tiny_bert: str):
     write_pairs(tmp_path, *[(f"say {at}", "yes", "no") for at in range(8)])
-    training = profile("", tiny_bert, max_steps=1)
     firsts = {}
     for margin in (False, True):
-        run = reward.train(tmp_path, tmp_path / "out", training, seed=0, home=tmp_path, margin=margin)
+        training = profile("", tiny_bert, max_steps=1, margin=margin)
+        run = train("reward", tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
         firsts[margin] = orjson.loads((run.path / "metrics.jsonl").read_bytes().splitlines()[0])
         assert not run.reused
     # The exported margin is 0.5 and both rewards are near 0 before the first step:

@@ -13,6 +13,7 @@ from curation.models import resolve
 from tests.training.sets import COLOURS, profile, write_colours, write_completions, write_sft
 from training import rejection_sampling, sft
 from training.job import Job
+from training.launch import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -21,7 +22,7 @@ TALK = [("user", "one?"), ("assistant", "first"), ("user", "two?"), ("assistant"
 
 def build(module, data: Path, model: str, **settings):
     training = getattr(profile(model, **settings), module.STAGE)
-    job = Job(module.STAGE, module.__name__, module.STAGE, data, data / "out", training, resolve(model, data), 0)
+    job = Job(module.STAGE, module.STAGE, data, data / "out", training, resolve(model, data), 0)
     return module.build(job, data / "work", module.prepare(job, data / "work"))
 
 
@@ -44,7 +45,7 @@ def overfitted(tiny_llama: str, tmp_path_factory: pytest.TempPathFactory):
         warnings.simplefilter("always")
         for logger in loggers:
             logger.addHandler(handler)
-        run = sft.train(data, data / "out", profile(tiny_llama, max_steps=40, learning_rate=1e-2), seed=0, home=data)
+        run = train("sft", data, data / "out", profile(tiny_llama, max_steps=40, learning_rate=1e-2), seed=0, home=data)
         for logger in loggers:
             logger.removeHandler(handler)
     return run, told + [str(warning.message) for warning in caught]

@@ -17,8 +17,8 @@ from pydantic import Field, model_validator
 
 from curation import text
 from curation.generation.engines import make_generator
+from curation.generation.ids import policy_name
 from curation.generation.protocol import Generator
-from curation.generation.run import policy_name
 from curation.scoring.columns import PREFIX, ColumnName, as_scores
 from curation.scoring.judge.prompts import rating_prompt
 from curation.scoring.judge.questions import question_id, replies_to

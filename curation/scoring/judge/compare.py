@@ -8,9 +8,9 @@ the pair counts as inconsistent. How often the first position won is told with t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 from pydantic import Field
@@ -60,14 +60,33 @@ class Item:
     answer_b: str
 
 
+class Both(NamedTuple):
+    """What was chosen with a first, and with b first."""
+
+    first: Choice
+    second: Choice
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no verdict, None where both replies are one."""
+        return self.first.reason or self.second.reason
+
+    @property
+    def verdict(self) -> str | None:
+        """a, b or tie where both orders say so, inconsistent where they differ, None where one says nothing."""
+        if self.first.winner is None or self.second.winner is None:
+            return None
+        ab, ba = _AB[self.first.winner], _BA[self.second.winner]
+        return ab if ab == ba else INCONSISTENT
+
+
 @dataclass(frozen=True)
 class Compared:
     """A row an item, by item_id, and figures of the whole.
 
     `verdict` is a, b, tie, or null where a reply was no verdict (`reason`: judge_unparsable, judge_cut, ...). A tie has
     the reason inconsistent where the orders differ, same_answers where nothing was asked, and none where both orders
-    say tie. Facts: verdicts and their reasons; `consistent`, the share of pairs judged in both orders on which the
-    orders agree; `first_position`, the share of wins of the first position, .5 in a judge without bias.
+    say tie. Facts: items, verdicts, how many were not judged, and those of `order_facts`.
     """
 
     verdicts: pl.DataFrame
@@ -79,6 +98,26 @@ def compare(items: Sequence[Item], config: CompareConfig, generator: Generator, 
 
     Raises UsageError where an item_id comes twice, EngineError where the engine fails or too many requests do.
     """
+    read = both_orders(items, config, generator, context)
+    rows = [_verdict(item.item_id, read[item.item_id]) for item in sorted(items, key=lambda item: item.item_id)]
+    verdicts = pl.DataFrame(rows, schema=VERDICTS, orient="row")
+    found = Counter(verdicts["verdict"])
+    facts = {
+        "items": verdicts.height,
+        "verdicts": {name: found[name] for name in ("a", "b", "tie")},
+        "not_judged": found[None],
+        **order_facts(list(read.values())),
+    }
+    return Compared(verdicts, facts)
+
+
+def both_orders(
+    items: Sequence[Item], config: CompareConfig, generator: Generator, context: Context
+) -> dict[str, Both | None]:
+    """What was chosen of each item as (a first, b first), by item_id; None where the answers are the same.
+
+    Raises UsageError where an item_id comes twice, EngineError where the engine fails or too many requests do.
+    """
     if len({item.item_id for item in items}) != len(items):
         raise UsageError("an item_id comes twice among the pairs to compare")
     asked = {item.item_id: _both_orders(item, config) for item in items if item.answer_a != item.answer_b}
@@ -86,10 +125,31 @@ def compare(items: Sequence[Item], config: CompareConfig, generator: Generator, 
     schema = winner_schema(reasoning=config.reasoning)
     replies = replies_to(questions, schema, config, generator, context)
     choices = {name: read_winner(reply, config.reply) for name, (reply,) in replies.items()}
-    read = {name: (choices[question_id(ab)], choices[question_id(ba)]) for name, (ab, ba) in asked.items()}
-    rows = [_verdict(item.item_id, read.get(item.item_id)) for item in sorted(items, key=lambda item: item.item_id)]
-    verdicts = pl.DataFrame(rows, schema=VERDICTS, orient="row")
-    return Compared(verdicts, _facts(verdicts, read, choices))
+    read = {name: Both(choices[question_id(ab)], choices[question_id(ba)]) for name, (ab, ba) in asked.items()}
+    return {item.item_id: read.get(item.item_id) for item in items}
+
+
+def order_facts(read: Sequence[Both | None]) -> dict[str, Any]:
+    """How far a judge goes by the order, over pairs.
+
+    `consistent` is the share of the pairs judged in both orders on which the orders agree, `flips` the share of those
+    on which they do not, `first_position` the share of wins of the first position, `wins` wins by position in those
+    pairs, `replies` what became of the replies, two a pair that was asked about. A share of nothing is None.
+    """
+    asked = [both for both in read if both is not None]
+    judged = [both for both in asked if both.first.winner and both.second.winner]
+    places = Counter(choice.winner for both in judged for choice in both)
+    decided = places["first"] + places["second"]
+    inconsistent = sum(both.verdict == INCONSISTENT for both in judged)
+    return {
+        "inconsistent": inconsistent,
+        "same_answers": len(read) - len(asked),
+        "consistent": 1 - inconsistent / len(judged) if judged else None,
+        "flips": inconsistent / len(judged) if judged else None,
+        "wins": {"first": places["first"], "second": places["second"], "tie": places["tie"]},
+        "first_position": places["first"] / decided if decided else None,
+        "replies": count_outcomes(asked),
+    }
 
 
 def _both_orders(item: Item, config: CompareConfig) -> tuple[list[Message], list[Message]]:
@@ -99,33 +159,10 @@ def _both_orders(item: Item, config: CompareConfig) -> tuple[list[Message], list
     return ask(item.answer_a, item.answer_b), ask(item.answer_b, item.answer_a)
 
 
-def _verdict(item_id: str, read: tuple[Choice, Choice] | None) -> tuple[str | None, ...]:
-    if read is None:
+def _verdict(item_id: str, both: Both | None) -> tuple[str | None, ...]:
+    if both is None:
         return item_id, None, None, "tie", SAME_ANSWERS
-    ab = _AB[read[0].winner] if read[0].winner else None
-    ba = _BA[read[1].winner] if read[1].winner else None
-    reason = read[0].reason or read[1].reason
-    if reason is not None:
-        return item_id, ab, ba, None, reason
-    return (item_id, ab, ba, ab, None) if ab == ba else (item_id, ab, ba, "tie", INCONSISTENT)
-
-
-def _facts(
-    verdicts: pl.DataFrame, read: Mapping[str, tuple[Choice, Choice]], choices: Mapping[str, Choice]
-) -> dict[str, Any]:
-    both = [pair for pair in read.values() if pair[0].winner and pair[1].winner]
-    places = Counter(choice.winner for pair in both for choice in pair)
-    decided = places["first"] + places["second"]
-    inconsistent = verdicts.filter(pl.col("reason") == INCONSISTENT).height
-    found = Counter(verdicts["verdict"])
-    return {
-        "items": verdicts.height,
-        "verdicts": {name: found[name] for name in ("a", "b", "tie")},
-        "inconsistent": inconsistent,
-        "same_answers": verdicts.height - len(read),
-        "not_judged": found[None],
-        "consistent": 1 - inconsistent / len(both) if both else None,
-        "wins": {"first": places["first"], "second": places["second"], "tie": places["tie"]},
-        "first_position": places["first"] / decided if decided else None,
-        "replies": count_outcomes([[choice] for choice in choices.values()]),
-    }
+    ab, ba = (order[choice.winner] if choice.winner else None for order, choice in zip((_AB, _BA), both, strict=True))
+    if both.reason is not None:
+        return item_id, ab, ba, None, both.reason
+    return (item_id, ab, ba, "tie", INCONSISTENT) if both.verdict == INCONSISTENT else (item_id, ab, ba, ab, None)

@@ -13,7 +13,7 @@ from typing import Final
 
 from curation.digest import sha256_value
 from curation.scoring.judge.rubrics import Rubric
-from curation.scoring.judge.settings import Form
+from schemas.profile.judging import Form
 from schemas.records import Message, prompt_of
 
 EXPLAIN: Final = (

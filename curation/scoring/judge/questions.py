@@ -11,8 +11,8 @@ from typing import Any
 
 from curation.digest import sha256_value
 from curation.generation.ask import ask, measure
+from curation.generation.ids import seed_of
 from curation.generation.protocol import PROMPT_REFUSED, PROMPT_TOO_LONG, Generator, Measured, Reply, Request
-from curation.generation.run import seed_of
 from curation.journal import Journal
 from curation.scoring.columns import open_journal
 from curation.scoring.judge.settings import Settings

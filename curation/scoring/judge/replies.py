@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from curation.generation.protocol import PROMPT_PROBLEMS, PROMPT_REFUSED, PROMPT_TOO_LONG, Reply
 from curation.scoring.judge.rubrics import Rubric
-from curation.scoring.judge.settings import Form
+from schemas.profile.judging import Form
 
 UNPARSABLE: Final = "judge_unparsable"
 OUT_OF_SCALE: Final = "judge_out_of_scale"
