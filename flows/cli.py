@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -241,7 +242,21 @@ def prepare_prefect(home: Path) -> None:
     }
     for key, value in defaults.items():
         os.environ.setdefault(key, value)
-    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+    folder = Path(os.environ["PREFECT_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet_server(folder / "logging.yml")
+
+
+def quiet_server(file: Path) -> None:
+    """Prefect's own logging, but for the pool of connections: it tells with a traceback of each request that was under
+    way when the temporary server was stopped at the end of a run. A file that is there already is left alone.
+    """
+    spec = importlib.util.find_spec("prefect")
+    if file.exists() or spec is None or spec.origin is None:
+        return
+    default = (Path(spec.origin).parent / "logging" / "logging.yml").read_text(encoding="utf-8")
+    ours = "\nloggers:\n  sqlalchemy.pool:\n    level: CRITICAL\n\n"
+    file.write_text(default.replace("\nloggers:\n", ours, 1), encoding="utf-8")
 
 
 def main() -> None:

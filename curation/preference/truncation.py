@@ -16,6 +16,7 @@ import polars as pl
 from curation.digest import sha256_value
 from curation.generation.template import TemplateError, encode_chat
 from curation.models import Model
+from schemas.errors import UsageError
 from schemas.records import Message
 
 LEFT = {"pair_id": pl.String, "chosen": pl.String, "rejected": pl.String}
@@ -62,10 +63,19 @@ class Truncation:
 
 
 def truncation(model: Model, max_length: int) -> Truncation:
-    """What training `model` at `max_length` tokens leaves of pairs. Loads the tokenizer only."""
+    """What training `model` at `max_length` tokens leaves of pairs. Loads the tokenizer only.
+
+    Raises UsageError where it cannot be had.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model.path, revision=model.revision)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model.path, revision=model.revision)
+    except OSError as error:
+        raise UsageError(
+            f"{model.name}: its tokenizer cannot be loaded ({str(error).splitlines()[0]})",
+            hint="pairs are judged by what training will see of them: name a model in training.model that is here",
+        ) from error
     identity = {
         "model": {"name": model.name, "digest": model.digest, "revision": model.revision},
         "template": sha256_value(tokenizer.chat_template),

@@ -50,7 +50,17 @@ min_margin = 0.001
 def sieveline(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.cli", *arguments]
     env = os.environ | {"SIEVELINE_HOME": str(home), "PREFECT_HOME": str(home / "prefect")} | environment
+    with_models(home)
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def with_models(home: Path) -> None:
+    """A home that finds the packaged models converted: that takes half a minute, and is done once for all tests."""
+    home.mkdir(parents=True, exist_ok=True)
+    converted = ROOT / ".sieveline" / "models"
+    converted.mkdir(parents=True, exist_ok=True)
+    if not (home / "models").exists():
+        (home / "models").symlink_to(converted)
 
 
 def profile(tmp_path: Path, source: str = "starter", change: tuple[str, str] = ("", "")) -> str:
@@ -60,13 +70,10 @@ def profile(tmp_path: Path, source: str = "starter", change: tuple[str, str] = (
 
 
 @pytest.fixture(scope="module")
-def curated(tmp_path_factory: pytest.TempPathFactory, model_home: Path) -> tuple[Path, Path]:
+def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A home and a hand-over folder of one whole run through Prefect, the deterministic engine and the real scorer."""
     folder = tmp_path_factory.mktemp("run")
     home, out = folder / "home", folder / "out"
-    home.mkdir()
-    (model_home / "models").mkdir(parents=True, exist_ok=True)
-    (home / "models").symlink_to(model_home / "models")
     done = sieveline("curate", "--profile", profile(folder), "--out", str(out), home=home)
     assert done.returncode == 0, done.stderr
     return home, out
@@ -82,7 +89,7 @@ def test_a_run_hands_over_three_sets_a_card_a_report_and_a_record(curated: tuple
     told = json.loads(sieveline("counts", "--json", home=home).stdout)
     assert [e["stage"] for e in told if not e["stage"].startswith("gates")] == [
         "ingest", "clean.normalize", "filter.empty", "language.identify", "dedup.exact",
-        "generate", "score", "rejection_sampling", "preference",
+        "generate", "score", "rejection_sampling", "preference", "bias",
     ]  # fmt: skip
     assert all(e["in"] == e["kept"] + e["dropped"] + e["quarantined"] for e in told)
     pairs = pl.read_parquet(out / "preference" / shard)
@@ -110,7 +117,7 @@ def test_a_second_run_repeats_nothing_and_gives_the_same_bytes(curated: tuple[Pa
     done = sieveline("curate", "--profile", profile(tmp_path), "--out", str(again), home=home)
     assert done.returncode == 0, done.stderr
     told = json.loads(sieveline("counts", "--json", home=home).stdout)
-    assert [entry["reused"] for entry in told] == [True] * 12
+    assert [entry["reused"] for entry in told] == [True] * 15
     for name in ("sft", "rejection_sampling", "preference"):
         shard = f"{name}/train-00000-of-00001.parquet"
         assert (again / shard).read_bytes() == (out / shard).read_bytes()
@@ -195,6 +202,7 @@ def test_interrupting_keeps_what_is_finished(tmp_path: Path):
     arguments = ["curate", "--profile", profile(tmp_path), "--out", str(tmp_path / "o")]
     command = [sys.executable, "-m", "flows.cli", *arguments]
     env = os.environ | {"SIEVELINE_HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
+    with_models(tmp_path)
     running = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120
     while not list((tmp_path / "store" / "clean.normalize").glob("[0-9a-f]*")) and time.monotonic() < until:
