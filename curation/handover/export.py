@@ -47,7 +47,9 @@ def export(runs: Runs, record: RunRecord, out: Path, report: str | None) -> dict
         rows = {name: _write(frame, staging / name) for name, frame in sets(runs, record).items()}
         for name, frame in controls(runs, record).items():
             rows[f"sft_{name}"] = _write(frame, staging / CONTROLS / name / "sft")
-        (staging / "README.md").write_text(dataset_card(record, rows, sources(runs, record)), encoding="utf-8")
+        (staging / "README.md").write_text(
+            dataset_card(record, rows, sources(runs, record), comparisons(runs, record)), encoding="utf-8"
+        )
         if report is not None:
             (staging / "report.html").write_text(report, encoding="utf-8")
         (staging / RECORD).write_bytes(orjson.dumps(record.model_dump(), option=orjson.OPT_INDENT_2))
@@ -130,6 +132,28 @@ def sources(runs: Runs, record: RunRecord) -> list[dict[str, Any]]:
                 "read": step.counts["in"],
                 "kept": count,
                 "languages": list(codes),
+            }
+        )
+    return told
+
+
+def comparisons(runs: Runs, record: RunRecord) -> list[dict[str, Any]]:
+    """Each entry of preference data that was read, with its licence, records read and kept, and pairs made of it."""
+    done = runs.last(record, "preference")
+    pairs: Mapping[str, int] = dict(done.scan().group_by("source").len().collect().iter_rows()) if done else {}
+    read = [step for step in record.steps if step.phase == "comparisons"]
+    told = []
+    for entry, step in zip(record.profile.get("comparisons", []), read, strict=False):
+        made = runs.committed(step).scan().select("source", "language").unique().collect()
+        names = made["source"].unique().sort().to_list()
+        told.append(
+            {
+                "name": entry["name"] or ", ".join(names),
+                "licence": entry["licence"],
+                "read": step.counts["in"],
+                "kept": step.counts["kept"],
+                "pairs": sum(pairs.get(name, 0) for name in names),
+                "languages": made["language"].drop_nulls().unique().sort().to_list(),
             }
         )
     return told

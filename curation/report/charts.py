@@ -146,6 +146,36 @@ def agreement(rows: Sequence[dict[str, Any]]) -> Chart:
     return draw("Agreement of scorers", alt, spec, width=size + 40 * len(names), height=size)
 
 
+def curves(title: str, lines: Sequence[dict[str, Any]]) -> Chart:
+    """One or two lines over the steps of a training."""
+    data = [{"line": line["name"], "step": step, "value": value} for line in lines for step, value in line["points"]]
+    names = list(dict.fromkeys(line["name"] for line in lines))
+    told = []
+    for line in lines:
+        (first, before), (last, after) = line["points"][0], line["points"][-1]
+        told.append(f"{line['name']} from {before:.4g} at step {first:,} to {after:.4g} at step {last:,}")
+
+    def spec(ink: dict[str, str]) -> dict[str, Any]:
+        colours = {"domain": names, "range": [ink["main"], ink["second"]]}
+        legend = {"title": None, "orient": "top"} if len(names) > 1 else None
+        return {
+            "data": {"values": data},
+            "mark": {"type": "line", "point": len(data) <= 20},
+            "encoding": {
+                "x": {"field": "step", "type": "quantitative", "axis": {"title": "step", "tickMinStep": 1}},
+                "y": {
+                    "field": "value",
+                    "type": "quantitative",
+                    "scale": {"zero": False},
+                    "axis": {"title": None, "format": ".3~g"},
+                },
+                "color": {"field": "line", "type": "nominal", "scale": colours, "legend": legend},
+            },
+        }
+
+    return draw(title.capitalize(), f"{title}: {'; '.join(told)}", spec, width=320, height=160)
+
+
 def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
     """Render a Vega-Lite specification, a function of the colours, in both dresses."""
     import altair as alt_

@@ -10,14 +10,18 @@ import orjson
 import polars as pl
 
 from curation import ledger, text
-from curation.handover.export import sources
-from curation.report import bias, duplicates, selection
+from curation.handover.export import comparisons, sources
+from curation.report import bias, duplicates, selection, training
 from curation.report.excerpts import excerpt
 from curation.runs import RunRecord, Runs
 from curation.store import Committed
 
 # Powers of two, in characters: a length matters by its order of magnitude, not by its difference.
 LENGTH_EDGES = [2**k for k in range(0, 17)]
+
+
+# The phases that read files.
+READING = ("ingest", "comparisons")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
         "scores": selection.scores(runs, record),
         "selections": selection.selections(record),
         "sources": sources(runs, record),
-        "files": [file for step in record.steps if step.phase == "ingest" for file in step.facts.get("files", [])],
+        "comparisons": comparisons(runs, record),
+        "files": [file for step in record.steps if step.phase in READING for file in step.facts.get("files", [])],
         "quarantine": quarantine(runs, record),
         "languages": languages(found),
         "lengths": lengths(found),
@@ -70,6 +75,7 @@ def gather(runs: Runs, record: RunRecord) -> dict[str, Any]:
         "pairs": bias.pairs(found.pairs),
         "bias": bias.bias(record),
         "sets": sets(record),
+        "training": training.gather(record),
     }
 
 
@@ -131,7 +137,7 @@ def _excerpts(row: dict[str, Any] | None) -> dict[str, str] | None:
 
 def quarantine(runs: Runs, record: RunRecord) -> dict[str, Any]:
     """How many lines were quarantined for each reason, and the first ten of them."""
-    frames = [runs.committed(step).table("quarantine") for step in record.steps if step.phase == "ingest"]
+    frames = [runs.committed(step).table("quarantine") for step in record.steps if step.phase in READING]
     if not frames:
         return {"total": 0, "reasons": [], "first": []}
     lines = pl.concat(frames).collect()

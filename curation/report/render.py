@@ -64,6 +64,9 @@ def draw_all(figures: dict[str, Any]) -> dict[str, charts.Chart]:
         drawn["differences"] = charts.histogram("Length of chosen minus rejected", "characters", bins)
     if figures["bias"] and figures["bias"]["matrix"]:
         drawn["agreement"] = charts.agreement(figures["bias"]["matrix"])
+    for model in figures["training"]:
+        for panel in model["curves"]:
+            drawn[f"training:{model['name']}:{panel['title']}"] = charts.curves(panel["title"], panel["lines"])
     return drawn
 
 

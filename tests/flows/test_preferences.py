@@ -82,6 +82,8 @@ def test_replies_with_scores_become_pairs_that_resolve(home: Path):
     assert made["label"].unique().to_list() == ["reward"]
     assert made["margin"].to_list() == [1.0] * 5
     assert all(answer[0]["content"].startswith("Yes") for answer in made["chosen"].to_list())
+    card = (home.parent / "out" / "README.md").read_text()
+    assert "| replies | unknown | 10 | 10 | 5 |" in card
     runs = Runs(home)
     told = ledger.why(runs, runs.load(name), made["row_id"][0])
     assert told["pairs"][0]["chosen_id"] == made["chosen_id"][0]

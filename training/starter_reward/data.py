@@ -6,7 +6,10 @@ A source is a function `(folder, seed) -> Source`. What it leaves out it counts 
     pandalm  pandalm_testset_v1.json         majority of three people between two models' answers
     hrc      hrc_v1.jsonl                    Korean; an answer grounded in a decision over an ungrounded one
     korm     korm_*.jsonl                    Korean; models' answers ordered by another reward model's score
-    made     alpagasus_dolly_3k.json         a human-written answer over a spoilt one
+    made     alpagasus_dolly_3k.json         English; a human-written answer over a spoilt one
+    made_ko  hrc_v1.jsonl                    Korean; a grounded answer over a spoilt one
+    bloated  the two files of made           English and Korean; an answer over a worse and longer one
+    evasive  the two files of made           English and Korean; an answer over a sentence that answers nothing
 """
 
 from __future__ import annotations
@@ -24,13 +27,18 @@ import orjson
 
 from schemas.errors import UsageError
 from schemas.records import Message, prompt_id_of
+from training.starter_reward.spoilt import EVASIONS, LENGTHENED, SPOILT, lengthen, spoil
 
 Part = Literal["train", "validation", "held_out"]
-VALIDATION: Final = 0.10
+VALIDATION: Final = 0.20
 HELD_OUT: Final = 0.25
 # The scores run from -2.1 to 5.6: two answers nearer than a fifteenth of that are a coin toss to their judge.
 KORM_MIN_MARGIN: Final = 0.5
 KORM_PAIRS_A_PROMPT: Final = 2
+# Characters of an answer that is to be made longer: beyond, the longer one would rarely fit into the model's window.
+BLOATED: Final = range(20, 1201)
+# A short right answer and a refusal are hard to tell apart by their looks; nobody would learn from those pairs.
+EVADED: Final = range(80, 1201)
 TURN: Final = re.compile(r"\n\n(Human|Assistant):")
 ROLE: Final = {"Human": "user", "Assistant": "assistant"}
 
@@ -87,10 +95,11 @@ def load(folder: Path, seed: int, names: Sequence[str] = ()) -> dict[str, Source
     Raises UsageError, naming all the files that are missing.
     """
     wanted = [name for name in SOURCES if not names or name in names]
-    missing = [FILES[name] for name in wanted if not any(folder.glob(FILES[name]))]
+    patterns = list(dict.fromkeys(pattern for name in wanted for pattern in FILES[name]))
+    missing = [pattern for pattern in patterns if not any(folder.glob(pattern))]
     if missing:
         raise UsageError(
-            f"{folder}: {len(missing)} of {len(wanted)} preference files are missing: {', '.join(missing)}",
+            f"{folder}: {len(missing)} of {len(patterns)} preference files are missing: {', '.join(missing)}",
             hint="name the folder that holds them: make reward-model DATA=folder",
         )
     return {name: SOURCES[name](folder, seed) for name in wanted}
@@ -108,7 +117,7 @@ def hh(folder: Path, seed: int) -> Source:
     A longest common string prefix would swallow the words with which both answers open.
     """
     found = Source([])
-    for row in _lines(folder / FILES["hh"]):
+    for row in _lines(folder / FILES["hh"][0]):
         chosen, rejected = turns(row["chosen"]), turns(row["rejected"])
         if not chosen or chosen[-1]["role"] != "assistant" or not chosen[-1]["content"]:
             found.left_out["chosen_empty"] += 1
@@ -122,7 +131,7 @@ def hh(folder: Path, seed: int) -> Source:
 def pandalm(folder: Path, seed: int) -> Source:
     """PandaLM: the answer that two or three of the three annotators prefer (0 tie, 1 first, 2 second)."""
     found = Source([])
-    for row in orjson.loads((folder / FILES["pandalm"]).read_bytes()):
+    for row in orjson.loads((folder / FILES["pandalm"][0]).read_bytes()):
         verdict, votes = Counter(row[f"annotator{n}"] for n in (1, 2, 3)).most_common(1)[0]
         # Some answers that read True or False are JSON booleans.
         answers = [str(row["response1"]).strip(), str(row["response2"]).strip()]
@@ -139,7 +148,7 @@ def pandalm(folder: Path, seed: int) -> Source:
 def hrc(folder: Path, seed: int) -> Source:
     """Human Rights Corpus: the answer grounded in a counselling case or decision over ChatGPT's ungrounded one."""
     found = Source([])
-    for row in _lines(folder / FILES["hrc"]):
+    for row in _lines(folder / FILES["hrc"][0]):
         _add(
             found,
             Pair("hrc", _user(row["질의"]), row["상담례, 결정례 기반 답변"].strip(), row["ChatGPT API 답변"].strip()),
@@ -154,7 +163,7 @@ def korm(folder: Path, seed: int) -> Source:
     """
     prompts: dict[str, tuple[Message, ...]] = {}
     answers: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
-    for file in sorted(folder.glob(FILES["korm"])):
+    for file in sorted(folder.glob(FILES["korm"][0])):
         for row in _lines(file):
             prompt = tuple({"role": m["role"], "content": m["content"]} for m in row["conversations"])
             prompts[prompt_id_of(prompt)] = prompt
@@ -178,47 +187,74 @@ def made(folder: Path, seed: int) -> Source:
 
     Another question's answer comes from the same side of the split, so that no held-out answer is trained on.
     """
-    rows = orjson.loads((folder / FILES["made"]).read_bytes())
-    asked = [Pair("made", _user(r["instruction"], r["input"]), r["output"].strip(), "") for r in rows]
-    pools: dict[Part, list[str]] = {"train": [], "validation": [], "held_out": []}
-    for pair in asked:
-        pools[pair.part].append(pair.chosen)
+    rows = orjson.loads((folder / FILES["made"][0]).read_bytes())
+    good = [Pair("made", _user(r["instruction"], r["input"]), r["output"].strip(), "") for r in rows]
+    return _spoilt("made", good, seed, least_words=8)
+
+
+def made_ko(folder: Path, seed: int) -> Source:
+    """The same of the grounded Korean answers."""
+    return _spoilt("made_ko", hrc(folder, seed).pairs, seed)
+
+
+def bloated(folder: Path, seed: int) -> Source:
+    """An answer over a worse and longer one, in one way a row; see `lengthen`. The kind names the language."""
+    sides = {"en": made(folder, seed).pairs, "ko": hrc(folder, seed).pairs}
+    pools = {language: _pools(pairs) for language, pairs in sides.items()}
     found = Source([])
-    for at, pair in enumerate(asked):
-        draw = random.Random(f"{seed}:{at}:{pair.prompt_id}")  # noqa: S311 - nothing secret
-        kind = SPOILT[at % len(SPOILT)]
-        if len(pair.chosen.split()) < 8:
-            kind = "other"
-        rejected = spoil(kind, pair.chosen, pools[pair.part], draw)
-        _add(found, Pair("made", pair.prompt, pair.chosen, rejected, kind))
+    for language, other in (("en", "ko"), ("ko", "en")):
+        for at, pair in enumerate(sides[language]):
+            if len(pair.chosen) not in BLOATED:
+                found.left_out["too_short_or_long"] += 1
+                continue
+            draw = random.Random(f"{seed}:{at}:{pair.prompt_id}:long")  # noqa: S311 - nothing secret
+            kind = LENGTHENED[at % len(LENGTHENED)]
+            longer = lengthen(kind, pair.chosen, pools[language][pair.part], pools[other][pair.part], draw)
+            _add(found, Pair("bloated", pair.prompt, pair.chosen, longer, f"{kind}_{language}"))
     return found
 
 
-SPOILT: Final = ("truncated", "shuffled", "other", "repeated", "empty")
-EMPTY: Final = ("", ".", "...", "N/A", "None", "I don't know.", "No answer.", "Yes", "OK", "Sure!")
+def evasive(folder: Path, seed: int) -> Source:
+    """An answer over a sentence that answers nothing, where the answer is longer by far; the kind is the language."""
+    found = Source([])
+    for language, good in (("en", made(folder, seed).pairs), ("ko", hrc(folder, seed).pairs)):
+        for at, pair in enumerate(good):
+            if len(pair.chosen) not in EVADED:
+                found.left_out["too_short_or_long"] += 1
+                continue
+            draw = random.Random(f"{seed}:{at}:{pair.prompt_id}:evasive")  # noqa: S311 - nothing secret
+            _add(found, Pair("evasive", pair.prompt, pair.chosen, draw.choice(EVASIONS[language]), language))
+    return found
 
 
-def spoil(kind: str, answer: str, others: list[str], draw: random.Random) -> str:
-    """A worse answer: cut short, its words shuffled, another question's, its opening said over and over, or empty."""
-    words = answer.split()
-    if kind == "truncated":
-        return " ".join(words[: max(1, int(len(words) * draw.uniform(0.1, 0.6)))])
-    if kind == "shuffled":
-        return " ".join(draw.sample(words, len(words)))
-    if kind == "other":
-        return draw.choice(others)
-    if kind == "repeated":
-        opening = " ".join(words[: draw.randint(3, 12)])
-        return " ".join([opening] * draw.randint(3, 12))
-    return draw.choice(EMPTY)
+def _pools(pairs: Sequence[Pair]) -> dict[Part, list[str]]:
+    pools: dict[Part, list[str]] = {"train": [], "validation": [], "held_out": []}
+    for pair in pairs:
+        pools[pair.part].append(pair.chosen)
+    return pools
 
 
-FILES: Final[Mapping[str, str]] = {
-    "hh": "hh_harmless_base_test.jsonl.gz",
-    "pandalm": "pandalm_testset_v1.json",
-    "hrc": "hrc_v1.jsonl",
-    "korm": "korm_*.jsonl",
-    "made": "alpagasus_dolly_3k.json",
+def _spoilt(name: str, good: Sequence[Pair], seed: int, least_words: int = 0) -> Source:
+    """Shorter answers than `least_words` are replaced by another question's, for there is little in them to spoil."""
+    pools = _pools(good)
+    found = Source([])
+    for at, pair in enumerate(good):
+        draw = random.Random(f"{seed}:{at}:{pair.prompt_id}")  # noqa: S311 - nothing secret
+        kind = SPOILT[at % len(SPOILT)] if len(pair.chosen.split()) >= least_words else "other"
+        rejected = spoil(kind, pair.chosen, pools[pair.part], draw)
+        _add(found, Pair(name, pair.prompt, pair.chosen, rejected, kind))
+    return found
+
+
+FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "hh": ("hh_harmless_base_test.jsonl.gz",),
+    "pandalm": ("pandalm_testset_v1.json",),
+    "hrc": ("hrc_v1.jsonl",),
+    "korm": ("korm_*.jsonl",),
+    "made": ("alpagasus_dolly_3k.json",),
+    "made_ko": ("hrc_v1.jsonl",),
+    "bloated": ("alpagasus_dolly_3k.json", "hrc_v1.jsonl"),
+    "evasive": ("alpagasus_dolly_3k.json", "hrc_v1.jsonl"),
 }
 SOURCES: Final[Mapping[str, Callable[[Path, int], Source]]] = {
     "hh": hh,
@@ -226,6 +262,9 @@ SOURCES: Final[Mapping[str, Callable[[Path, int], Source]]] = {
     "hrc": hrc,
     "korm": korm,
     "made": made,
+    "made_ko": made_ko,
+    "bloated": bloated,
+    "evasive": evasive,
 }
 
 

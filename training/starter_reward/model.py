@@ -1,13 +1,12 @@
-"""The body (MiniLM with one label), its tokenizer with Hangul syllables, and the reward of a conversation."""
+"""The body (an encoder with one label), its tokenizer with a chat template, and the reward of a conversation."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from curation.models import extend_vocabulary
+from curation.models import whole_reward
 from schemas.records import Message
 
 if TYPE_CHECKING:
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 MAX_LENGTH: Final = 512
-# A syllable seen less often than this in the training text falls back to the base's jamo.
-MIN_SYLLABLE_COUNT: Final = 20
-# Turns as lines with role words. The tokenizer adds [CLS] and [SEP]; a template that wrote them would double them.
+# Before the head alone: in attention it would bar the fast kernel of the CPU.
+DROPOUT: Final = 0.1
+# Turns as lines with role words. The tokenizer adds <s> and </s>; a template that wrote them would double them.
 CHAT_TEMPLATE: Final = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}"
     "{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor %}"
@@ -25,42 +24,48 @@ CHAT_TEMPLATE: Final = (
 )
 
 
-def hangul_syllables(texts: Iterable[str]) -> list[str]:
-    """The precomposed Hangul syllables that are frequent enough to be tokens, in code point order."""
-    counts = Counter(char for text in texts for char in text if "가" <= char <= "힣")
-    return sorted(char for char, count in counts.items() if count >= MIN_SYLLABLE_COUNT)
+def make_tokenizer(base: Path) -> PreTrainedTokenizerFast:
+    """The base's tokenizer with a chat template.
 
-
-def make_tokenizer(base: Path, syllables: Sequence[str]) -> PreTrainedTokenizerFast:
-    """MiniLM's tokenizer plus one token a Hangul syllable.
-
-    The base splits a syllable into two or three jamo and knows only some of the finals: about a fifth of Korean
-    words became [UNK], and answers were 2.5 times as long in tokens. Text is cut from the left, so that what is
-    judged, the last answer, stays. `split_special_tokens` keeps a literal "[SEP]" in a text from being one.
+    Text is cut from the left, so that what is judged, the last answer, stays. `split_special_tokens` keeps a literal
+    "</s>" in a text from being one.
     """
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(base))
-    tokenizer.add_tokens(list(syllables))
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.model_max_length = MAX_LENGTH
     tokenizer.truncation_side = "left"
     tokenizer.split_special_tokens = True
-    # The package's file carries the 128-token padding of a sentence embedder.
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.no_truncation()
     return tokenizer
 
 
-def make_body(base: Path, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """MiniLM with a regression head; `seed` draws the head's first weights."""
+def make_body(base: Path, layers: int) -> PreTrainedModel:
+    """The lower `layers` of the base with a pooler and a regression head, whose weights are yet to be set."""
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+    from transformers import AutoModelForSequenceClassification
 
-    set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(str(base), num_labels=1, dtype=torch.float32)
-    extend_vocabulary(model, AutoTokenizer.from_pretrained(str(base)), tokenizer)
-    return model
+    body: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        str(base),
+        num_labels=1,
+        num_hidden_layers=layers,
+        dtype=torch.float32,
+        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
+        classifier_dropout=DROPOUT,
+    )
+    return body
+
+
+def load_whole(folder: Path, home: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The model as a scorer loads it: put together with its base in float16, read in float32; and its tokenizer."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    path = whole_reward(folder, home).path
+    model: Any = AutoModelForSequenceClassification.from_pretrained(path, dtype=torch.float32)
+    tokenizer: Any = AutoTokenizer.from_pretrained(path)
+    return model, tokenizer
 
 
 def token_ids(tokenizer: PreTrainedTokenizerFast, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:

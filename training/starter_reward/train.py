@@ -1,225 +1,225 @@
-"""Training with TRL: LoRA on the upper layers of the encoder; the pooler and the head are trained whole."""
+"""Training: the lower layers of the encoder are frozen, and one layer above them, pooler and head are trained whole.
+
+The layer starts as a mean over tokens: its attention is uniform (queries of zero), its values are the states as they
+are, and its feed-forward part adds nothing. The pooler starts as the standardisation of what it is given. So training
+begins where a linear head on averaged features would, and the attention learns where to look.
+
+The loss of a pair is Bradley-Terry's, -log sigmoid(r(chosen) - r(rejected)), with its weight, plus a small penalty on
+the square of the sum of the two rewards, which holds their mean near zero (Eisenstein et al. 2023, arXiv 2312.09244,
+and `center_rewards_coefficient` of TRL's RewardTrainer).
+"""
 
 from __future__ import annotations
 
-import random
+import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
+import orjson
 
-from curation.models import STARTER_REWARD
+from curation.models import REWARD_WEIGHTS, STARTER_REWARD
 from curation.progress import Progress
 from curation.store import write_file
-from training.starter_reward.data import Pair
-from training.starter_reward.evaluate import hits, model_scores
-from training.starter_reward.model import token_ids
+from training.starter_reward.evaluate import Rewards, criterion
+from training.starter_reward.frozen import UpperLayers
+from training.starter_reward.rows import Row, balanced, batches
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-BASE: Final = "minilm-l6-v2"
-# Every linear layer of the upper four of six layers: nothing is propagated back through the lower two.
-ADAPTED: Final = r".*encoder\.layer\.[2-5]\..*(query|key|value|dense)"
+BASE: Final = "e5-small"
+FROZEN: Final = 8
+TRAINED: Final = (f"bert.encoder.layer.{FROZEN}.", "bert.pooler.", "classifier.")
+INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+MACHINE: Final = {"name_or_path", "is_local", "local_files_only"}
+# Twice the mean beside the first token's own state, which a layer adds to what its attention finds.
+MEAN_WEIGHT: Final = 2.0
+# Standardised features times this, so that tanh is near linear for most of them.
+POOLER_SCALE: Final = 0.3
+# Every third training pair tells mean and deviation of the features well enough.
+SAMPLED: Final = 3
 
 
 @dataclass(frozen=True)
 class Settings:
     """What shapes the weights.
 
-    `max_tokens` and `most` bound the time on a small CPU: a training pair with a longer side is left out (it is
-    never cut), and of the sources named only that many pairs are trained on. Held-out pairs are not bounded.
+    `max_tokens` and `most` bound the time on a small CPU: a training pair with a longer side is left out (it is never
+    cut), and of the sources named only that many pairs are trained on. `validation_tokens` and `most_validation` do the
+    same for the pairs that the step is chosen by, and `most_held_out` for those that are measured.
     """
 
     seed: int = 0
-    lora_r: int = 16
-    learning_rate: float = 5e-4
-    epochs: int = 2
-    batch_pairs: int = 8
-    warmup_steps: int = 30
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    epochs: int = 3
+    batch_pairs: int = 16
+    warmup_share: float = 0.06
     center_rewards_coefficient: float = 0.01
-    max_tokens: int = 384
-    most: Mapping[str, int] = field(default_factory=lambda: {"hrc": 350, "korm": 350, "made": 600})
-    validation_pairs: int = 60
-    evaluate_every: int = 260
-
-
-def training_rows(
-    pairs: Mapping[str, Sequence[Pair]], tokenizer: PreTrainedTokenizerFast, settings: Settings
-) -> dict[str, list[dict[str, Any]]]:
-    """Tokenised pairs a source, in TRL's columns `chosen_ids` and `rejected_ids`, with the longer side's length."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for name, of_source in pairs.items():
-        both = [p.conversations() for p in of_source]
-        sides = [token_ids(tokenizer, [c[at] for c in both]) for at in (0, 1)]
-        made = [
-            {"chosen_ids": c, "rejected_ids": r, "length": max(len(c), len(r))} for c, r in zip(*sides, strict=True)
-        ]
-        fitting = [row for row in made if row["length"] <= settings.max_tokens]
-        rows[name] = fitting[: settings.most.get(name)]
-    return rows
-
-
-def in_order(rows: Sequence[Mapping[str, Any]], settings: Settings) -> list[Mapping[str, Any]]:
-    """The rows of all epochs, batch after batch: pairs of like length in a batch, batches in random order.
-
-    The library's own grouping by length leaves the batches sorted within each fifty. Here length goes with the
-    source, so that the model swung between sources, and was measured just after the shortest ones. The pairs that
-    do not fill a batch, other ones each epoch, are left out of it.
-    """
-    size, ordered = settings.batch_pairs, list[Mapping[str, Any]]()
-    for epoch in range(settings.epochs):
-        draw = random.Random(f"{settings.seed}:{epoch}")  # noqa: S311 - nothing secret
-        mixed = draw.sample(list(rows), len(rows))
-        batches = []
-        for start in range(0, len(mixed), 50 * size):
-            pool = sorted(mixed[start : start + 50 * size], key=lambda row: row["length"])
-            batches += [pool[at : at + size] for at in range(0, len(pool) - size + 1, size)]
-        draw.shuffle(batches)
-        ordered += [row for batch in batches for row in batch]
-    return ordered
-
-
-def adapted(body: PreTrainedModel, settings: Settings) -> PeftModel:
-    """The body under a LoRA adapter; alpha is twice the rank."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        task_type="SEQ_CLS",
-        r=settings.lora_r,
-        lora_alpha=2 * settings.lora_r,
-        target_modules=ADAPTED,
-        modules_to_save=["pooler"],
+    most_weight: float = 4.0
+    evaluations: int = 3
+    max_tokens: Mapping[str, int] = field(default_factory=lambda: {"": 320, "korm": 420})
+    validation_tokens: Mapping[str, int] = field(default_factory=lambda: {"": 512})
+    most: Mapping[str, int] = field(
+        default_factory=lambda: {"hrc": 200, "korm": 340, "made": 560, "made_ko": 200, "bloated": 420, "evasive": 400}
     )
-    return get_peft_model(body, config)  # type: ignore[return-value]
+    most_validation: Mapping[str, int] = field(
+        default_factory=lambda: {"hrc": 90, "korm": 140, "made": 140, "made_ko": 90, "bloated": 140, "evasive": 90}
+    )
+    most_held_out: Mapping[str, int] = field(
+        default_factory=lambda: {
+            **{"hh": 300, "hrc": 150, "korm": 150},
+            **{"made": 120, "made_ko": 80, "bloated": 120, "evasive": 120},
+        }
+    )
 
 
-def fit(
-    model: PeftModel,
-    tokenizer: PreTrainedTokenizerFast,
-    rows: Sequence[Mapping[str, Any]],
-    validation: Mapping[str, Sequence[Pair]],
-    settings: Settings,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Train in place; end with the weights whose validation accuracy, averaged over sources, was best.
+def prepare(body: Any) -> None:
+    """Freeze the body but for its upper layer, pooler and head, and start these as described above."""
+    import torch
 
-    Runs on the CPU wherever it is run, so that the figures of the card are those of the machine's arithmetic alone.
+    for name, weights in body.named_parameters():
+        weights.requires_grad_(name.startswith(TRAINED))
+    layer = body.bert.encoder.layer[FROZEN]
+    attention, output = layer.attention.self, layer.attention.output
+    identity = torch.eye(len(output.dense.weight))
+    with torch.no_grad():
+        for zero in (attention.query, layer.output.dense, body.classifier):
+            zero.weight.zero_()
+        attention.value.weight.copy_(identity)
+        output.dense.weight.copy_(MEAN_WEIGHT * identity)
+        for module in (attention.query, attention.value, output.dense, layer.output.dense, body.classifier):
+            module.bias.zero_()
+        for norm in (output.LayerNorm, layer.output.LayerNorm):
+            norm.weight.fill_(1)
+            norm.bias.zero_()
+
+
+def standardise(body: Any, features: Tensor) -> None:
+    """Start the pooler as tanh of the standardised features times POOLER_SCALE; `features` is (sequences, hidden)."""
+    import torch
+
+    mean, scale = features.mean(dim=0), POOLER_SCALE / features.std(dim=0)
+    with torch.no_grad():
+        body.bert.pooler.dense.weight.copy_(torch.diag(scale))
+        body.bert.pooler.dense.bias.copy_(-mean * scale)
+
+
+class Fit:
+    """One training run over kept states: chosen conversations first, then the rejected ones, in the order of rows."""
+
+    def __init__(
+        self,
+        body: PreTrainedModel,
+        train: Mapping[str, Sequence[Row]],
+        validation: Mapping[str, Sequence[Row]],
+        settings: Settings,
+    ) -> None:
+        self.body, self.settings, self.validation = body, settings, validation
+        self.train = [row for rows in train.values() for row in balanced(rows, settings.most_weight)]
+        self.rows = [*self.train, *(row for rows in validation.values() for row in rows)]
+        self.upper = UpperLayers(body, FROZEN)
+        self.best_step = 0
+        self.best_state: dict[str, Tensor] = {}
+        self.history: dict[str, dict[str, float]] = {}
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        """Train in place; end with the weights whose criterion on validation pairs was best.
+
+        Runs on the CPU wherever it is run, so that the figures of the card are those of the machine's arithmetic alone.
+        """
+        import torch
+
+        torch.manual_seed(self.settings.seed)
+        if not self.upper.states:
+            self.upper.keep([row.ids[side] for side in (0, 1) for row in self.rows], progress)
+        starts = (0, len(self.rows))
+        sampled = [start + at for start in starts for at in range(0, len(self.train), SAMPLED)]
+        standardise(self.body, self.upper.features(sampled))
+        plan = batches(self.train, self.settings.batch_pairs, self.settings.epochs, self.settings.seed)
+        stops = {round(len(plan) * at / self.settings.evaluations) for at in range(1, self.settings.evaluations + 1)}
+        with progress.task("training steps", len(plan)) as task:
+            for step, _ in enumerate(self._steps(plan), start=1):
+                task.advance()
+                if step in stops:
+                    self._validate(step, progress)
+        self.body.load_state_dict(self.best_state, strict=False)
+        return {"steps": len(plan), "best_step": self.best_step, "validation": self.history}
+
+    def _steps(self, plan: Sequence[Sequence[int]]) -> Iterator[None]:
+        import torch
+
+        trained = [weights for weights in self.body.parameters() if weights.requires_grad]
+        optimizer = torch.optim.AdamW(trained, weight_decay=self.settings.weight_decay)
+        self.body.train()
+        for step, batch in enumerate(plan, start=1):
+            for group in optimizer.param_groups:
+                group["lr"] = self.settings.learning_rate * schedule(step, len(plan), self.settings.warmup_share)
+            optimizer.zero_grad()
+            self._loss(batch).backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            yield
+        self.body.eval()
+
+    def _loss(self, batch: Sequence[int]) -> Tensor:
+        import torch
+
+        chosen, rejected = self.upper(batch), self.upper([at + len(self.rows) for at in batch])
+        weights = torch.tensor([self.train[at].weight for at in batch])
+        preference = -(weights * torch.nn.functional.logsigmoid(chosen - rejected)).mean()
+        return preference + self.settings.center_rewards_coefficient * ((chosen + rejected) ** 2).mean()
+
+    def _validate(self, step: int, progress: Progress) -> None:
+        scored: dict[str, Rewards] = {}
+        start = len(self.train)
+        for name, rows in self.validation.items():
+            places = range(start, start + len(rows))
+            scored[name] = (
+                self.upper.rewards(places),
+                self.upper.rewards([at + len(self.rows) for at in places]),
+            )
+            start += len(rows)
+        found = criterion({name: [row.pair for row in rows] for name, rows in self.validation.items()}, scored)
+        progress.line(f"step {step}: validation  " + "  ".join(f"{name} {value:.3f}" for name, value in found.items()))
+        if not self.history or found["mean"] > self.history[str(self.best_step)]["mean"]:
+            self.best_step, self.best_state = step, trained_state(self.body)
+        self.history[str(step)] = found
+
+
+def schedule(step: int, steps: int, warmup_share: float) -> float:
+    """Share of the learning rate at a step, from 1 on: a linear rise, times half a cosine down to zero."""
+    return min(1.0, step / max(1.0, warmup_share * steps)) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def trained_state(body: PreTrainedModel) -> dict[str, Tensor]:
+    """A copy of what is trained, by the body's own names."""
+    return {name: value.detach().clone() for name, value in body.state_dict().items() if name.startswith(TRAINED)}
+
+
+def write_head(body: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path = STARTER_REWARD) -> None:
+    """Write what was trained, in float16, half the size on disk.
+
+    Beside it: the body's configuration, which tells how many layers it has, and what the tokenizer has that its base
+    has not. The vocabulary is the base's.
     """
-    from datasets import Dataset
-    from transformers.trainer_callback import PrinterCallback
-    from trl import RewardConfig, RewardTrainer
-
-    with tempfile.TemporaryDirectory() as scratch:
-        config = RewardConfig(
-            output_dir=scratch,
-            seed=settings.seed,
-            learning_rate=settings.learning_rate,
-            num_train_epochs=1,
-            per_device_train_batch_size=settings.batch_pairs,
-            warmup_steps=settings.warmup_steps,
-            center_rewards_coefficient=settings.center_rewards_coefficient,
-            lr_scheduler_type="cosine",
-            weight_decay=0.01,
-            max_length=None,
-            train_sampling_strategy="sequential",
-            remove_unused_columns=False,
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            dataloader_pin_memory=False,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-        data = Dataset.from_list([dict(row) for row in in_order(rows, settings)])
-        watch = _watch(tokenizer, validation, settings, progress)
-        trainer = RewardTrainer(
-            model=model, args=config, train_dataset=data, processing_class=tokenizer, callbacks=[watch]
-        )
-        trainer.remove_callback(PrinterCallback)
-        steps = len(data) // settings.batch_pairs
-        with progress.task("training steps", steps) as task:
-            watch.task = task
-            trainer.train()
-    restore(model, watch.best_state)
-    return {"steps": steps, "best_step": watch.best_step, "validation": watch.history}
-
-
-def _watch(
-    tokenizer: PreTrainedTokenizerFast,
-    validation: Mapping[str, Sequence[Pair]],
-    settings: Settings,
-    progress: Progress,
-) -> Any:
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):
-        """Says how far training is, and keeps a copy of the best adapter so far."""
-
-        def __init__(self) -> None:
-            self.task: Any = None
-            self.best_step = 0
-            self.best_state: dict[str, Tensor] = {}
-            self.history: dict[str, dict[str, float]] = {}
-
-        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-            self.task.advance()
-            if state.global_step % settings.evaluate_every and state.global_step != state.max_steps:
-                return
-            score = model_scores(model, tokenizer)
-            found = {name: round(float(np.mean(hits(*score(p)))), 3) for name, p in validation.items()}
-            found["mean"] = round(float(np.mean(list(found.values()))), 3)
-            told = "  ".join(f"{name} {value:.3f}" for name, value in found.items())
-            progress.line(f"step {state.global_step}: validation  {told}")
-            if not self.history or found["mean"] > self.history[str(self.best_step)]["mean"]:
-                self.best_step, self.best_state = state.global_step, adapter_state(model)
-            self.history[str(state.global_step)] = found
-
-    return Watch()
-
-
-def adapter_state(model: PeftModel) -> dict[str, Tensor]:
-    """A copy of what was trained, by PEFT's names."""
-    from peft import get_peft_model_state_dict
-
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {name: value.detach().clone() for name, value in state.items()}
-
-
-def restore(model: PeftModel, state: Mapping[str, Tensor]) -> None:
-    """Put a copy taken by `adapter_state` back."""
-    from peft import set_peft_model_state_dict
-
-    set_peft_model_state_dict(model, dict(state))
-
-
-def write_adapter(model: PeftModel, tokenizer: PreTrainedTokenizerFast, folder: Path = STARTER_REWARD) -> None:
-    """Write adapter, configuration and tokenizer in PEFT's layout; weights in float16, half the size on disk."""
-    import orjson
     import torch
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.to(torch.float16).contiguous() for name, value in sorted(adapter_state(model).items())}
-    write_file(folder / "adapter_model.safetensors", save(halves, metadata={"format": "pt"}))
-    config = model.peft_config["default"]
-    config.base_model_name_or_path = BASE
-    config.inference_mode = True
-    config.save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
-    described = orjson.loads((folder / "tokenizer_config.json").read_bytes())
-    # Two keys that tell of the machine, one of the base's package; the last is used but not saved by the library.
-    kept = {
-        k: v for k, v in described.items() if k not in ("name_or_path", "is_local", "local_files_only", "max_length")
-    }
-    kept["split_special_tokens"] = True
-    write_file(folder / "tokenizer_config.json", orjson.dumps(kept, option=orjson.OPT_SORT_KEYS))
-    tokens = orjson.loads((folder / "tokenizer.json").read_bytes())
-    write_file(folder / "tokenizer.json", orjson.dumps(tokens))
+    halves = {name: value.to(torch.float16).contiguous() for name, value in sorted(trained_state(body).items())}
+    write_file(folder / REWARD_WEIGHTS, save(halves, metadata={"format": "pt"}))
+    body.config.architectures = [type(body).__name__]
+    write_file(folder / "config.json", body.config.to_json_string(use_diff=True).encode())
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer.save_pretrained(scratch)
+        described = orjson.loads((Path(scratch) / "tokenizer_config.json").read_bytes())
+        write_file(folder / "chat_template.jinja", (Path(scratch) / "chat_template.jinja").read_bytes())
+    # Three keys tell of the machine. Those added are used but not saved by the library.
+    kept = {key: value for key, value in described.items() if key not in MACHINE}
+    kept |= {"split_special_tokens": True, "truncation_side": tokenizer.truncation_side}
+    write_file(folder / "tokenizer_config.json", orjson.dumps(kept, option=INDENTED) + b"\n")
