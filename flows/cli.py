@@ -111,7 +111,10 @@ def stages() -> None:
 @app.command()
 def train(
     what: Annotated[
-        str, typer.Argument(help="sft, rejection-sampling, dpo, reward, or all (the first three in turn).")
+        str,
+        typer.Argument(
+            help="sft, rejection-sampling, dpo, reward, rloo, pretrain, masked-lm, classifier, or all (the first 3)."
+        ),
     ],
     run: Annotated[str, typer.Option(help="Whose sets to train on.")] = "latest",
     data: Annotated[Path | None, typer.Option(help="A hand-over folder, instead of a run's own.")] = None,
@@ -120,13 +123,101 @@ def train(
     ] = None,
     base: Annotated[str | None, typer.Option(help="Start from this model instead of the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="Training settings of this profile instead of the run's.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Tell what it would take, and train nothing.")] = False,
+    device_memory: Annotated[str | None, typer.Option(help="--plan: for GPUs of this size, such as 24GiB.")] = None,
+    accelerate: Annotated[
+        str | None, typer.Option(help="--plan: an Accelerate configuration, by name or file.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="--plan: how many are started with it.")] = None,
+    report_to: Annotated[str | None, typer.Option(help="Send metrics to a tracker too, such as trackio.")] = None,
     set_: Set = None,
     home: Home = HOME,
 ) -> None:
     """Train on a run's sets with TRL; a preflight first says what would be truncated or dropped."""
     from flows.training_command import run_training
 
-    run_training(what, run=run, data=data, out=out, base=base, profile=profile, overrides=set_ or [], home=home)
+    shared: dict[str, Any] = {
+        "run": run,
+        "data": data,
+        "base": base,
+        "profile": profile,
+        "overrides": set_ or [],
+        "home": home,
+    }
+    if plan:
+        from flows.plan_command import run_plan
+
+        run_plan(console, what, device_memory=device_memory, accelerate=accelerate, processes=processes, **shared)
+        return
+    asked = {"--device-memory": device_memory, "--accelerate": accelerate, "--processes": processes}
+    idle = [name for name, value in asked.items() if value is not None]
+    if idle:
+        raise UsageError(f"{', '.join(idle)}: asks about a plan", hint="add --plan")
+    run_training(what, out=out, report_to=report_to, **shared)
+
+
+@app.command()
+def evaluate(
+    models: Annotated[list[str], typer.Argument(help="Training runs' folders, or models; as LABEL=FOLDER too.")],
+    held_out: Annotated[list[str], typer.Option(help="Prompts that no training saw: a file, folder or hf: id.")],
+    base: Annotated[
+        str | None, typer.Option(help="The model to win against; by default what training began with.")
+    ] = None,
+    previous: Annotated[str | None, typer.Option(help="The model of the round before.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="Hand-over folders that the models were trained on.")] = None,
+    ancestor: Annotated[list[Path] | None, typer.Option(help="Runs that a model goes back to, if moved.")] = None,
+    lm_eval: Annotated[str | None, typer.Option(help="Tasks of lm-eval, with commas, if it is installed.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Its [evaluation] holds instead of the run's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    set_: Set = None,
+    home: Home = HOME,
+) -> None:
+    """Put trained models beside their base on held-out prompts: win rates, KL, length, with intervals."""
+    from flows.evaluate_command import run_evaluation
+
+    run_evaluation(
+        console,
+        models,
+        held_out=held_out,
+        base=base,
+        previous=previous,
+        data=data or [],
+        ancestors=ancestor or [],
+        profile=profile,
+        overrides=set_ or [],
+        lm_eval=lm_eval.split(",") if lm_eval else [],
+        out=out,
+        home=home,
+    )
+
+
+@app.command()
+def compare(
+    what: Annotated[list[str], typer.Argument(help="Folders of evaluations, or models as for evaluate.")],
+    held_out: Annotated[list[str] | None, typer.Option(help="Prompts, where models are to be evaluated.")] = None,
+    base: Annotated[str | None, typer.Option(help="The model that all began with.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="Hand-over folders that the models were trained on.")] = None,
+    ancestor: Annotated[list[Path] | None, typer.Option(help="Runs that a model goes back to, if moved.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Its [evaluation] holds instead of the run's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the table and the plot.")] = Path("comparison"),
+    set_: Set = None,
+    home: Home = HOME,
+) -> None:
+    """Several models in one table and one plot, with intervals and costs."""
+    from flows.compare_command import run_comparison
+
+    run_comparison(
+        console,
+        what,
+        held_out=held_out or [],
+        base=base,
+        data=data or [],
+        ancestors=ancestor or [],
+        profile=profile,
+        overrides=set_ or [],
+        out=out,
+        home=home,
+    )
 
 
 @app.command()

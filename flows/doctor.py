@@ -75,9 +75,7 @@ def has_native_bf16() -> bool:
 
 def _model(name: str, home: Path) -> str:
     if name == "starter-reward":
-        return (
-            "found" if (STARTER_REWARD / REWARD_WEIGHTS).exists() else "missing: run `make reward-model`"
-        )
+        return "found" if (STARTER_REWARD / REWARD_WEIGHTS).exists() else "missing: run `make reward-model`"
     if importlib.util.find_spec(PACKAGES_OF_MODELS[name]) is None:
         return "missing: run `make setup`"
     converted = any((home / "models").glob(f"{name}-*/config.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import orjson
 from curation.handover.export import RECORD
 from curation.progress import Terminal
 from curation.runs import RunRecord, Runs
-from flows.profiles import Loaded, apply_override, load_profile
+from flows.profiles import apply_override, load_profile
 from schemas.errors import UsageError
-from schemas.profile import Profile, Training
+from schemas.profile import Profile
 
-STAGES = ("sft", "rejection-sampling", "dpo", "reward")
+STAGES = ("sft", "rejection-sampling", "dpo", "reward", "rloo", "pretrain", "masked-lm", "classifier")
+REPORT_TO = "SIEVELINE_REPORT_TO"
 
 
 def run_training(
@@ -28,19 +30,26 @@ def run_training(
     profile: str | None,
     overrides: Sequence[str],
     home: Path,
+    report_to: str | None = None,
 ) -> None:
     """Train one stage, or `all`: SFT, rejection-sampling SFT and DPO, each from the model before it.
 
-    Settings are those that the run was made with, or those of `profile`; overrides are keys under `training`, such as
-    `training.sft.max_steps=20`. Models go to `models` beside the sets unless `out` says otherwise.
-    Raises UsageError for an unknown stage, a run without sets, or an override outside `training`.
+    `data` is a hand-over folder; for pretrain and masked-lm a folder of texts as well, for classifier one of labelled
+    texts. Settings are those that the run was made with, or those of `profile`; overrides are keys under `training`,
+    such as `training.sft.max_steps=20`, and for rloo, whose reward they are, under `scoring`. Models go to `models`
+    beside the sets unless `out` says otherwise. `report_to` names a tracker of Transformers, such as trackio; without
+    it the environment's SIEVELINE_REPORT_TO does, or none.
+
+    Raises UsageError for an unknown stage, a run without sets, or an override outside of these.
     """
     if what != "all" and what not in STAGES:
         raise UsageError(f"{what!r} cannot be trained", hint=f"one of: {', '.join(STAGES)}, all")
     sets, record = find_sets(run, data, home)
-    training, seed = settings(record, profile, overrides)
+    made = settings(record, profile, overrides, ("training.", "scoring.") if what == "rloo" else ("training.",))
+    training = made.training
     target = out or sets / "models"
-    options: dict[str, Any] = {"seed": seed, "home": home, "base": base, "progress": Terminal()}
+    options: dict[str, Any] = {"seed": made.seed, "home": home, "base": base, "progress": Terminal()}
+    options["report_to"] = report_to or os.environ.get(REPORT_TO) or "none"
     if what == "all":
         from training.chain import run_all
 
@@ -48,7 +57,7 @@ def run_training(
         return
     from training.launch import train
 
-    train(what.replace("-", "_"), sets, target, training, **options)
+    train(what.replace("-", "_"), sets, target, training, scoring=made.scoring, **options)
 
 
 def find_sets(run: str, data: Path | None, home: Path) -> tuple[Path, RunRecord | None]:
@@ -69,18 +78,18 @@ def find_sets(run: str, data: Path | None, home: Path) -> tuple[Path, RunRecord 
     return Path(folder), found
 
 
-def settings(record: RunRecord | None, profile: str | None, overrides: Sequence[str]) -> tuple[Training, int]:
-    """Training settings and seed: of the named profile, else of the run, else of quickstart, with overrides."""
+def settings(
+    record: RunRecord | None, profile: str | None, overrides: Sequence[str], keys: tuple[str, ...] = ("training.",)
+) -> Profile:
+    """The named profile, else that of the run, else quickstart, with overrides; those begin with one of `keys`."""
     for override in overrides:
-        if not override.startswith("training."):
+        if not override.startswith(keys):
             raise UsageError(
-                f"--set {override}", hint="keys here begin with training., such as training.sft.max_steps=20"
+                f"--set {override}", hint=f"keys here begin with {' or '.join(keys)}, such as training.sft.max_steps=20"
             )
     if profile is not None or record is None:
-        loaded: Loaded = load_profile(profile or "quickstart", overrides)
-        return loaded.profile.training, loaded.profile.seed
+        return load_profile(profile or "quickstart", overrides).profile
     raw = dict(record.profile)
     for override in overrides:
         apply_override(raw, override)
-    made = Profile.model_validate(raw)
-    return made.training, made.seed
+    return Profile.model_validate(raw)

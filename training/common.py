@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from curation.models import Model
 from schemas.errors import UsageError
 from schemas.profile.training import Trainer as Settings
+from training import checkpoints
 from training.job import Job
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def arguments(job: Job, work: Path) -> dict[str, Any]:
     use_cpu = not torch.accelerator.is_available()
     bf16 = settings.bf16 if settings.bf16 is not None else bool(not use_cpu and is_torch_bf16_gpu_available())
     return {
-        "output_dir": str(work / "trainer"),
+        # One folder for all processes: each writes its part of a checkpoint there.
+        "output_dir": str(work.parent / checkpoints.FOLDER),
         "max_steps": settings.max_steps,
         "num_train_epochs": settings.num_train_epochs,
         "learning_rate": settings.learning_rate,
@@ -54,7 +56,9 @@ def arguments(job: Job, work: Path) -> dict[str, Any]:
         "seed": job.seed,
         "data_seed": job.seed,
         "report_to": job.report_to,
-        "save_strategy": "no",
+        "run_name": job.stage,
+        "save_strategy": "steps" if settings.save_steps else "no",
+        "save_steps": settings.save_steps or 500,
         "logging_steps": 1,
         # Its default puts a made-up loss in the log in place of one that is not finite.
         "logging_nan_inf_filter": False,

@@ -43,7 +43,6 @@ def build(job: Job, work: Path, prepared: Prepared) -> Any:
             label_smoothing=settings.label_smoothing,
             ld_alpha=settings.ld_alpha,
             precompute_ref_log_probs=settings.precompute_ref_log_probs,
-            padding_free=settings.padding_free,
         ),
         train_dataset=prepared.dataset,
         processing_class=prepared.tokenizer,

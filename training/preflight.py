@@ -7,7 +7,7 @@ same calls of the same tokenizer that the trainer makes, and `training.common` c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,32 @@ def check_ranked(dataset: Dataset, *, stage: str, max_length: int) -> Preflight:
     for batch in dataset.iter(batch_size=BATCH):
         lengths += [[len(c), len(r)] for c, r in zip(batch["chosen_ids"], batch["rejected_ids"], strict=True)]
     return _count(stage, max_length, [0] * len(lengths), lengths, drops_long=True)
+
+
+def check_texts(lengths: Sequence[int], *, stage: str, max_length: int, empty: int, packing: bool = False) -> Preflight:
+    """Count texts of these lengths in tokens, beside `empty` that are left out; packing cuts none of them off."""
+    length = np.asarray(lengths, dtype=np.int64)
+    kept = length if packing else np.minimum(length, max_length)
+    return Preflight(
+        stage=stage,
+        max_length=max_length,
+        examples=len(length) + empty,
+        tokens=int(length.sum()),
+        tokens_kept=int(kept.sum()),
+        longest=int(length.max(initial=0)),
+        truncated=int((kept < length).sum()),
+        dropped=empty,
+        without_completion=0,
+    )
+
+
+def prompt_lengths(dataset: Dataset, tokenizer: Any) -> list[int]:
+    """Tokens of each `prompt` with the generation prompt, as a trainer that samples answers reads it."""
+    return [
+        len(ids)
+        for batch in dataset.iter(batch_size=BATCH)
+        for ids in _encode(tokenizer, batch["prompt"], add_generation_prompt=True)["input_ids"]
+    ]
 
 
 def _encode(tokenizer: Any, batch: list[Any], **options: Any) -> Any:

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
+
+from schemas.errors import UsageError
 from schemas.profile.training import RewardTrainer as Settings
 from schemas.records import Message
 from training import data as sets
@@ -31,8 +34,11 @@ def prepare(job: Job, work: Path) -> Prepared:
         # is text. An attribute set later is not saved with the tokenizer; an option at loading is.
         tokenizer = load_tokenizer(job, split_special_tokens=True)
         tokenizer.chat_template = CHAT_TEMPLATE
-    rows = sets.ranked(sets.scan(job.data, DATASET), margin=cast(Settings, job.settings).margin)
-    dataset = sets.to_dataset(rows, work).map(
+    margin = cast(Settings, job.settings).margin
+    rows = sets.scan(job.data, DATASET)
+    if margin:
+        need_margins(rows)
+    dataset = sets.to_dataset(sets.ranked(rows, margin=margin), work).map(
         lambda batch: {f"{side}_ids": token_ids(tokenizer, batch[side]) for side in ("chosen", "rejected")},
         batched=True,
         remove_columns=["chosen", "rejected"],
@@ -54,6 +60,20 @@ def build(job: Job, work: Path, prepared: Prepared) -> Any:
         processing_class=prepared.tokenizer,
         peft_config=lora(job, "SEQ_CLS"),
     )
+
+
+def need_margins(rows: pl.LazyFrame) -> None:
+    """Raises UsageError where pairs have no margin, as those that people labelled have none."""
+    if "margin" in rows.collect_schema().names():
+        without = rows.select(pl.col("margin").is_null().sum()).collect().item()
+        problem = f"{without:,} pairs have no margin" if without else ""
+    else:
+        problem = "the set has no column margin"
+    if problem:
+        raise UsageError(
+            f"{STAGE}: {problem}",
+            hint="set training.reward.margin = false, or train on pairs that scorers ordered",
+        )
 
 
 def token_ids(tokenizer: Any, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:

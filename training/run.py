@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from curation.models import Model
@@ -17,21 +17,27 @@ from schemas.errors import StoreError
 from training import runfolder
 from training.card import write_card
 from training.common import check_settings, meet, peak_memory, quiet
-from training.job import Job, Prepared, TrainedRun
+from training.control import check_control_tokens
+from training.job import Job, Prepared, Telling, TrainedRun
 from training.preflight import Preflight
+from training.provenance import commit, data_version, hardware
+from training.tracking import check_tracker
 
 Prepare = Callable[[Job, Path], Prepared]
 Build = Callable[[Job, Path, Prepared], Any]
+Admit = Callable[[Job, Prepared], None]
 
 
-def run(job: Job, prepare: Prepare, build: Build) -> TrainedRun:
-    """Train a job and publish its folder, or return the finished run of the same recipe.
+def run(job: Job, prepare: Prepare, build: Build, admit: Admit | None = None) -> TrainedRun:
+    """Train a job and publish its folder, or return the finished run of the same recipe. A run that was stopped goes on
+    from its last checkpoint, where training.<stage>.save_steps made one.
 
     `prepare(job, work)` loads and counts the examples, `build(job, work, prepared)` makes the TRL trainer; `work` is a
-    folder for temporary files.
+    folder for temporary files. `admit(job, prepared)` raises where the job cannot run here.
     Raises UsageError for data or settings that cannot be trained on, SievelineError where the loss diverges.
     """
     check_settings(job.stage, job.settings, job.model)
+    check_tracker(job.report_to)
     recipe = job.recipe()
     found = runfolder.find(job.folder, recipe)
     if found is not None:
@@ -40,7 +46,7 @@ def run(job: Job, prepare: Prepare, build: Build) -> TrainedRun:
     main = int(os.environ.get("RANK", "0")) == 0
     with runfolder.staging(job.folder, recipe, main=main) as folder, quiet():
         meet()
-        counts, facts = train_into(folder, job, prepare, build)
+        counts, facts = train_into(folder, job, prepare, build, admit)
         meet()
         if main:
             for work in folder.glob("work-*"):
@@ -54,14 +60,19 @@ def run(job: Job, prepare: Prepare, build: Build) -> TrainedRun:
     return done
 
 
-def train_into(folder: Path, job: Job, prepare: Prepare, build: Build) -> tuple[dict[str, int], dict[str, Any]]:
+def train_into(
+    folder: Path, job: Job, prepare: Prepare, build: Build, admit: Admit | None = None
+) -> tuple[dict[str, int], dict[str, Any]]:
     """Train a job and save its model in `folder`. Returns the counts and facts of its manifest."""
     rank = os.environ.get("RANK", "0")
     work = folder / f"work-{rank}"
     prepared = prepare(job, work)
+    check_control_tokens(job, prepared.tokenizer)
     preflight = prepared.preflight
     if rank == "0":
         job.progress.line(preflight.table())
+    if admit is not None:
+        admit(job, prepared)
     trainer = build(job, work, prepared)
     check_prepared(trainer, preflight, packing=getattr(job.settings, "packing", False))
     metrics = fit(job, trainer, folder)
@@ -84,24 +95,32 @@ def check_prepared(trainer: Any, preflight: Preflight, *, packing: bool) -> None
 
 
 def fit(job: Job, trainer: Any, folder: Path) -> dict[str, Any]:
-    """Train, writing `metrics.jsonl`. Returns the last step's metrics and the run's totals."""
+    """Train, writing `metrics.jsonl`. Returns the last step's metrics and the run's totals, over all its processes
+    where it was stopped and went on.
+    """
     from transformers import PrinterCallback
 
     from training.journal import Journal
+    from training.keeper import Keeper
 
-    started = time.monotonic()
     with Journal(job.stage, folder / "metrics.jsonl", job.progress) as journal:
+        keeper = Keeper(job.stage, folder, trainer, job.progress)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(journal)
-        result = trainer.train()
-    seconds = time.monotonic() - started
+        trainer.add_callback(keeper)
+        result = trainer.train(resume_from_checkpoint=keeper.checkpoint)
+    seconds = journal.seconds
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
     last: dict[str, Any] = next((log for log in reversed(trainer.state.log_history) if "loss" in log), {})
-    tokens = int(last.get("num_tokens", 0))
-    metrics = {name: value for name, value in last.items() if name not in ("step", "num_tokens", "epoch")}
+    # TRL's trainers and Transformers' own count the same under different names.
+    counts = ("num_tokens", "num_input_tokens_seen")
+    tokens = int(next((last[name] for name in counts if name in last), 0))
+    metrics = {name: value for name, value in last.items() if name not in ("step", "epoch", "seconds", *counts)}
     return metrics | {
         "steps": result.global_step,
         "epochs": trainer.state.epoch,
-        "train_loss": result.training_loss,
+        # The trainer's own mean leaves out what was trained before the checkpoint.
+        "train_loss": fmean(losses) if losses else result.training_loss,
         "seconds": round(seconds, 2),
         "tokens": tokens,
         "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
@@ -130,6 +149,7 @@ def facts_of(job: Job, trainer: Any, preflight: Preflight, metrics: dict[str, An
     name, stages = ancestry(job.model)
     return {
         "base": {"name": name, "stages": stages, "digest": job.model.digest, "revision": job.model.revision},
+        "data": data_version(job.data),
         "device": {
             "device": trainer.args.device.type,
             "processes": trainer.args.world_size,
@@ -140,8 +160,24 @@ def facts_of(job: Job, trainer: Any, preflight: Preflight, metrics: dict[str, An
         },
         "preflight": preflight.facts(),
         "metrics": metrics,
+        **measured(trainer),
+        "hardware": hardware(),
+        "project": commit(),
         "versions": versions(),
     }
+
+
+def measured(trainer: Any) -> dict[str, Any]:
+    """What its callbacks tell, and the last measurement on held-out examples as `evaluation`, where there are some."""
+    told: dict[str, Any] = {}
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, Telling):
+            told |= callback.facts()
+    logs = (log for log in reversed(trainer.state.log_history) if "eval_loss" in log)
+    last = next(logs, None)
+    if last is not None:
+        told["evaluation"] = {name.removeprefix("eval_"): value for name, value in last.items() if "eval_" in name}
+    return told
 
 
 def ancestry(model: Model) -> tuple[str, list[str]]:
@@ -160,9 +196,11 @@ def ancestry(model: Model) -> tuple[str, list[str]]:
 
 
 def release(trainer: Any) -> None:
-    """Give the memory of a finished trainer back before the next stage starts."""
+    """Give the memory of a finished trainer, and of what rewards it, back before the next stage starts."""
     import torch
 
+    for reward in getattr(trainer, "reward_funcs", ()):
+        reward.close()
     trainer.accelerator.free_memory()
     trainer.model = trainer.model_wrapped = trainer.optimizer = None
     gc.collect()

@@ -7,7 +7,8 @@
     <out>/<stage>/manifest.json   recipe, counts, facts, and the sha256 of every file (`curation.store.verify` reads it)
 
 A run is written into `.tmp-<stage>-<key>` beside its final place and renamed once its manifest is there. The name is
-made of the recipe's key, so that every process of a distributed run finds the same folder.
+made of the recipe's key, so that every process of a distributed run finds the same folder, and so that the next run of
+the same recipe finds the checkpoints of one that was killed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import orjson
 from curation.digest import sha256_file, sha256_value
 from curation.store import MANIFEST, FileRecord, Manifest, sync_folder, verify, write_file
 from schemas.errors import StoreError, UsageError
+from training import checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +55,11 @@ def find(final: Path, recipe: Mapping[str, Any]) -> Manifest | None:
 
 @contextmanager
 def staging(final: Path, recipe: Mapping[str, Any], *, main: bool) -> Iterator[Path]:
-    """The folder a run is written into. What a killed run left of this stage is removed first; so is this folder,
-    should the run fail. Only the main process creates, locks and removes.
+    """The folder a run is written into, with the checkpoints that a stopped run of the same recipe left in it.
+
+    Whatever else stopped runs of this stage left is removed, but for the checkpoints of other recipes, which stay until
+    a run of the stage is published. Should this run fail, its folder is removed unless it has a checkpoint to go on
+    from. Only the main process creates, locks and removes.
 
     Raises UsageError where another process is training the same recipe into the same place.
     """
@@ -62,8 +67,9 @@ def staging(final: Path, recipe: Mapping[str, Any], *, main: bool) -> Iterator[P
     if not main:
         yield folder
         return
-    for left in final.parent.glob(f".tmp-{final.name}-*"):
-        _remove_if_dead(left)
+    for left in _leftovers(final):
+        if left != folder and checkpoints.newest(left) is None:
+            _remove_if_dead(left)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
         try:
@@ -73,10 +79,20 @@ def staging(final: Path, recipe: Mapping[str, Any], *, main: bool) -> Iterator[P
                 f"{final}: another process is training this", hint="wait for it, or train into another folder"
             ) from None
         try:
+            _take_over(folder)
             yield folder
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            if checkpoints.newest(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def _take_over(folder: Path) -> None:
+    """Leave nothing of a run that was stopped but its whole checkpoints."""
+    for left in folder.iterdir():
+        if left.name not in (LOCK, checkpoints.FOLDER):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    checkpoints.clear(folder)
 
 
 def publish(
@@ -84,6 +100,7 @@ def publish(
 ) -> Manifest:
     """Seal a folder with its manifest and put it in its final place, where an older run's folder gives way to it."""
     manifest = _seal(folder, final.name, recipe, counts, facts)
+    shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
     aside = final.with_name(f".old-{final.name}-{uuid.uuid4().hex}")
     if final.exists():
         os.rename(final, aside)
@@ -91,6 +108,8 @@ def publish(
     sync_folder(final.parent)
     for old in final.parent.glob(f".old-{final.name}-*"):
         shutil.rmtree(old, ignore_errors=True)
+    for left in _leftovers(final):
+        _remove_if_dead(left)
     return manifest
 
 
@@ -100,9 +119,11 @@ def _seal(
     (folder / LOCK).unlink(missing_ok=True)
     files = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix()
+        if name.startswith(f"{checkpoints.FOLDER}/"):
+            continue
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
-        name = file.relative_to(folder).as_posix()
         files.append(FileRecord(name=name, bytes=file.stat().st_size, sha256=sha256_file(file)))
     manifest = Manifest(
         stage=stage,
@@ -118,6 +139,10 @@ def _seal(
     )
     sync_folder(folder)
     return manifest
+
+
+def _leftovers(final: Path) -> list[Path]:
+    return sorted(final.parent.glob(f".tmp-{final.name}-*"))
 
 
 def _remove_if_dead(folder: Path) -> None:

@@ -89,11 +89,15 @@ def curves(folder: Path) -> list[dict[str, Any]]:
 
 
 def _logs(file: Path) -> Iterator[dict[str, Any]]:
+    """The logs of a file, up to a line that cannot be read."""
     if not file.exists():
         return
     with file.open("rb") as lines:
         for line in lines:
-            yield orjson.loads(line)
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError:
+                return
 
 
 def _points(logs: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.profile.evaluation import Evaluation
 from schemas.profile.gates import Gates
 from schemas.profile.generation import Adaptive, Generation, Policy
 from schemas.profile.preference import Preference, RejectionSampling
@@ -23,6 +24,7 @@ __all__ = [
     "Adaptive",
     "Columns",
     "Comparisons",
+    "Evaluation",
     "Gates",
     "Generation",
     "Ingest",
@@ -68,6 +70,7 @@ class Profile(Section):
     preference: Preference = Preference()
     review: Review = Review()
     training: Training = Training()
+    evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
     def _names(self) -> Profile:

@@ -11,8 +11,9 @@ import pytest
 from curation.models import resolve
 from curation.scoring.protocol import Item
 from curation.scoring.transformers import TransformersScorer
+from schemas.errors import UsageError
 from schemas.profile.scoring import Scoring
-from tests.training.sets import profile, write_pairs
+from tests.training.sets import messages, profile, write_pairs, write_set
 from training import reward
 from training.launch import train
 
@@ -25,6 +26,48 @@ def answers(rng: random.Random) -> tuple[str, str]:
     """Two answers, the better first. The planted rule: the better one says please."""
     plain = [" ".join(rng.choices(WORDS, k=5)) for _ in range(2)]
     return f"{plain[0]} please", f"{plain[1]} {rng.choice(WORDS)}"
+
+
+def test_several_sources_with_rules_of_their_own_are_learned_at_once(tmp_path: Path, tiny_bert: str):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    def pair(rng: random.Random, at: int) -> tuple[str, str, str]:
+        """The better answer of the source "manners" says please, that of the source "brief" is the shorter one."""
+        good, bad = answers(rng)
+        return (f"say {at}", good, bad) if at % 2 else (f"sum up {at}", " ".join(good.split()[:2]), bad)
+
+    rng = random.Random(0)
+    rows = [pair(rng, at) for at in range(200)]
+    sides = (
+        [messages(("user", row[0])) for row in rows],
+        *([messages(("assistant", row[k])) for row in rows] for k in (1, 2)),
+    )
+    columns = dict(zip(("prompt", "chosen", "rejected"), sides, strict=True))
+    write_set(tmp_path, "preference", **columns, source=["brief", "manners"] * 100, margin=[None, 0.5] * 100)
+    training = profile("", tiny_bert, num_train_epochs=6, learning_rate=5e-3, per_device_train_batch_size=20)
+    run = train("reward", tmp_path, tmp_path / "out", training, seed=0, home=tmp_path)
+
+    model = AutoModelForSequenceClassification.from_pretrained(run.model).eval()
+    tokenizer = AutoTokenizer.from_pretrained(run.model)
+    right = {0: 0, 1: 0}
+    for at in range(200, 300):
+        prompt, *both = pair(rng, at)
+        ids = reward.token_ids(tokenizer, [messages(("user", prompt), ("assistant", side)) for side in both])
+        with torch.no_grad():
+            better, worse = (float(model(torch.tensor([one])).logits) for one in ids)
+        right[at % 2] += better > worse
+    assert min(right.values()) > 0.95 * 50
+
+
+def test_pairs_without_a_margin_are_refused_where_it_is_asked_for(tmp_path: Path, tiny_bert: str):
+    sides = {name: [messages(("user", name))] * 2 for name in ("prompt", "chosen", "rejected")}
+    write_set(tmp_path, "preference", **sides, margin=[None, 0.5])
+    with pytest.raises(UsageError, match="reward: 1 pairs have no margin"):
+        train("reward", tmp_path, tmp_path / "out", profile("", tiny_bert, margin=True), seed=0, home=tmp_path)
+    write_set(tmp_path, "preference", **sides)
+    with pytest.raises(UsageError, match="reward: the set has no column margin"):
+        train("reward", tmp_path, tmp_path / "out", profile("", tiny_bert, margin=True), seed=0, home=tmp_path)
 
 
 def test_a_planted_rule_is_learned_and_holds_for_unseen_pairs_in_the_scorer(tmp_path: Path, tiny_bert: str):

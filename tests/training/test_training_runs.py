@@ -273,7 +273,7 @@ def test_a_trainer_that_loses_examples_unseen_is_caught_before_it_trains(tmp_pat
 
 def test_the_journal_speaks_about_twenty_times_and_writes_every_log(tmp_path: Path):
     said = Said()
-    state = SimpleNamespace(is_world_process_zero=True, max_steps=100, global_step=0)
+    state = SimpleNamespace(is_world_process_zero=True, max_steps=100, global_step=0, log_history=[])
     with Journal("sft", tmp_path / "metrics.jsonl", said) as journal:
         journal.on_train_begin(None, state, None)
         for step in range(1, 101):

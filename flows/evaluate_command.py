@@ -1,0 +1,125 @@
+"""`sieveline evaluate`: trained models on held-out prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from curation.handover.export import RECORD
+from curation.progress import Terminal
+from curation.runs import RunRecord
+from curation.stage import Context
+from curation.store import write_file
+from flows.profiles import apply_override, load_profile, name_sources
+from schemas.errors import UsageError
+from schemas.profile import Evaluation as Settings
+from schemas.profile import Profile, Source
+from training.evaluation.harness import need_harness, run_harness
+from training.evaluation.result import Evaluation, shown
+from training.evaluation.run import evaluate
+from training.evaluation.subjects import find_subject, load_run, run_folder
+
+LM_EVAL = "lm_eval.json"
+
+
+def run_evaluation(
+    console: Console,
+    models: Sequence[str],
+    *,
+    held_out: Sequence[str],
+    base: str | None,
+    previous: str | None,
+    data: Sequence[Path],
+    ancestors: Sequence[Path],
+    profile: str | None,
+    overrides: Sequence[str],
+    lm_eval: Sequence[str],
+    out: Path | None,
+    home: Path,
+) -> Evaluation:
+    """Evaluate models, print the figures, and copy the result to `out`.
+
+    Settings are those of `profile`, else of the run whose sets the first model was trained on, else of quickstart;
+    overrides are keys under `evaluation`. `lm_eval` names tasks of lm-evaluation-harness, whose results go to
+    `lm_eval.json` in `out`.
+    Raises as `training.evaluation.run.evaluate` does; UsageError for an override outside `evaluation` too.
+    """
+    if not held_out:
+        raise UsageError("no held-out prompts", hint="name a file or folder: --held-out FILE")
+    if lm_eval:
+        need_harness()
+        if out is None:
+            raise UsageError("--lm-eval needs a place for its results", hint="name a folder: --out FOLDER")
+    settings, seed = evaluation_settings(models, profile, overrides)
+    done = evaluate(
+        models,
+        name_sources([Source(path=path) for path in held_out]),
+        settings,
+        Context(seed=seed, home=home, progress=Terminal()),
+        base=base,
+        previous=previous,
+        data=data,
+        ancestors=ancestors,
+    )
+    tell(console, done)
+    if out is not None:
+        done.copy_to(out)
+        console.print(f"written to {out}", markup=False, highlight=False, soft_wrap=True)
+    if lm_eval and out is not None:
+        known = [load_run(folder, home) for folder in ancestors]
+        subjects = [find_subject(given, home, known) for given in models]
+        told = {one.name: run_harness(one.model, lm_eval, seed=seed) for one in subjects}
+        write_file(out / LM_EVAL, orjson.dumps(told, option=orjson.OPT_INDENT_2, default=str))
+    return done
+
+
+def evaluation_settings(models: Sequence[str], profile: str | None, overrides: Sequence[str]) -> tuple[Settings, int]:
+    """The section and the seed of a profile, or of the run that the first trained model's sets are of."""
+    for override in overrides:
+        if not override.startswith("evaluation."):
+            raise UsageError(
+                f"--set {override}", hint="keys here begin with evaluation., such as evaluation.prompts=50"
+            )
+    record = None if profile is not None else _record(models)
+    if record is None:
+        loaded = load_profile(profile or "quickstart", overrides)
+        return loaded.profile.evaluation, loaded.profile.seed
+    raw = dict(record.profile)
+    for override in overrides:
+        apply_override(raw, override)
+    made = Profile.model_validate(raw)
+    return made.evaluation, made.seed
+
+
+def _record(models: Sequence[str]) -> RunRecord | None:
+    """The record beside the sets of the first training run: it stands in <sets>/models/<stage>."""
+    for given in models:
+        folder = run_folder(Path(given if Path(given).exists() else given.partition("=")[2]))
+        if folder is not None and (folder.parent.parent / RECORD).is_file():
+            return RunRecord.model_validate_json((folder.parent.parent / RECORD).read_bytes())
+    return None
+
+
+def tell(console: Console, done: Evaluation) -> None:
+    """Print a row a model."""
+    table = Table(title=f"{done.told['held_out']['prompts']:,} held-out prompts", title_justify="left")
+    names = ("", "win rate", "length-controlled", "reward", "proxy", "gap", "KL a token", "tokens")
+    for name in names:
+        table.add_column(name, justify="right" if name else "left")
+    for name in done.models:
+        own, versus = done.figures(name), done.against(name) or {}
+        rates: list[Any] = [versus.get(key) for key in ("win_rate", "length_controlled_win_rate")]
+        table.add_row(
+            name,
+            *(shown(rate, 1, percent=True) for rate in rates),
+            *(shown(own[key]) for key in ("reward", "proxy")),
+            shown(versus.get("gap"), 1, percent=True),
+            shown(own["kl_token"], 4),
+            shown(own["tokens"], 1),
+        )
+    console.print(table, markup=False)
