@@ -15,10 +15,10 @@ from curation.progress import Terminal
 from curation.runs import RunRecord
 from curation.stage import Context
 from curation.store import write_file
-from flows.profiles import apply_override, load_profile, name_sources
+from flows.profiles import apply_override, load_profile, name_sources, recorded
 from schemas.errors import UsageError
 from schemas.profile import Evaluation as Settings
-from schemas.profile import Profile, Source
+from schemas.profile import Source
 from training.evaluation.harness import need_harness, run_harness
 from training.evaluation.result import Evaluation, shown
 from training.evaluation.run import evaluate
@@ -92,7 +92,7 @@ def evaluation_settings(models: Sequence[str], profile: str | None, overrides: S
     raw = dict(record.profile)
     for override in overrides:
         apply_override(raw, override)
-    made = Profile.model_validate(raw)
+    made = recorded(record.run, raw)
     return made.evaluation, made.seed
 
 

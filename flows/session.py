@@ -14,7 +14,7 @@ from curation.progress import Terminal
 from curation.runs import RunRecord, Runs
 from curation.stage import Context, StageConfig
 from curation.store import Committed
-from flows.profiles import Loaded, stage_config
+from flows.profiles import Loaded, recorded, stage_config
 from schemas.errors import UsageError
 from schemas.profile import Profile
 
@@ -34,7 +34,7 @@ class Session:
         """Read a run's record and validate its profile again."""
         runs = Runs(Path(home))
         record = runs.load(run)
-        profile = Profile.model_validate(record.profile)
+        profile = recorded(run, record.profile)
         stages = tuple((entry.use, stage_config(entry.use, entry.options)) for entry in profile.stages)
         context = Context(seed=profile.seed, home=Path(home), progress=Terminal())
         return cls(runs, record, profile, stages, context)

@@ -12,7 +12,7 @@ import orjson
 from curation.handover.export import RECORD
 from curation.progress import Terminal
 from curation.runs import RunRecord, Runs
-from flows.profiles import apply_override, load_profile
+from flows.profiles import apply_override, load_profile, recorded
 from schemas.errors import UsageError
 from schemas.profile import Profile
 
@@ -92,4 +92,4 @@ def settings(
     raw = dict(record.profile)
     for override in overrides:
         apply_override(raw, override)
-    return Profile.model_validate(raw)
+    return recorded(record.run, raw)

@@ -59,6 +59,15 @@ def load_profile(
     return _validate(str(path), data)
 
 
+def recorded(run: str, data: dict[str, Any]) -> Profile:
+    """The profile in a run's record. Raises ProfileError where this version does not know a key of it."""
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        problems = [*tell_problems(error), "the run was made by another version: curate again, or name a --profile"]
+        raise ProfileError(f"the record of run {run}", problems) from error
+
+
 def parse_value(text: str) -> Any:
     """A TOML value where it is one, else the text itself, so that `--set model=./folder` needs no quotes."""
     try:

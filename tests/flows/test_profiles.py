@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.profiles import load_profile, name_sources, names, split_override
+from flows.profiles import load_profile, name_sources, names, recorded, split_override
 from schemas.errors import ProfileError, UsageError
 from schemas.profile.sources import Source
 
@@ -94,3 +94,11 @@ def test_sources_are_named_after_their_paths_without_collision():
 def test_a_limit_is_set_on_every_source(tmp_path: Path):
     loaded = load_profile(written(tmp_path, SMALL), limit=7)
     assert [s.limit for s in loaded.profile.sources] == [7]
+
+
+def test_a_record_of_another_version_is_told_in_words():
+    known = load_profile("quickstart").profile.model_dump(mode="json")
+    assert recorded("r-1", known) == load_profile("quickstart").profile
+    known["training"]["dpo"]["gone"] = 1
+    with pytest.raises(ProfileError, match=r"the record of run r-1(.|\n)*training.dpo.gone(.|\n)*another version"):
+        recorded("r-1", known)
