@@ -54,7 +54,7 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-slow: setup  ## proofs that take minutes: runs killed thirty times at random moments
+slow: setup  ## proofs that take minutes: random kills, memory estimates, all kinds of engines
 	@$(BIN)/python -m pytest -m slow -s
 
 check: setup  ## format and lint (ruff), types (mypy)

@@ -14,7 +14,7 @@ from schemas.profile.scoring import Scoring
 from tests.evaluation.made import LENGTH, held_out
 from training.evaluation.run import evaluate
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture

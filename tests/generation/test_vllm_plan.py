@@ -99,6 +99,7 @@ def adapter(model_home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_an_adapter_gives_the_texts_of_the_merged_model(adapter: tuple[Path, dict[str, str]], model_home: Path):
     folder, texts = adapter
     assert texts["adapter"] != texts["base"]

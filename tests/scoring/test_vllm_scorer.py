@@ -170,7 +170,14 @@ def compared(folder: Path, name: str, home: Path, most: int) -> tuple[dict[str, 
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", ["decoder", "encoder with a template", "encoder of pairs"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("decoder", marks=pytest.mark.slow),
+        "encoder with a template",
+        pytest.param("encoder of pairs", marks=pytest.mark.slow),
+    ],
+)
 def test_both_engines_give_equal_scores_and_flags(tmp_path: Path, model_home: Path, kind: str):
     if kind == "decoder":
         name, most = str(decoder_folder(tmp_path, model_home)), 128
@@ -202,6 +209,7 @@ def test_a_head_that_was_never_trained_is_refused_before_vllm_starts(tmp_path: P
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_a_killed_engine_is_an_error_and_so_is_what_vllm_cannot_run(tmp_path: Path):
     # Heads of 8: vLLM has no attention for them on a CPU, transformers has.
     folder = bert_folder(tmp_path / "small")
