@@ -309,6 +309,7 @@ def test_a_scorer_of_whole_groups_that_splits_one_is_an_error(tmp_path: Path):
         )
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_two_scorers_ends_as_if_there_had_been_no_kill(tmp_path: Path):
     noted = tmp_path / "noted"
     noted.touch()

@@ -113,6 +113,7 @@ def test_after_kill_9_the_same_command_ends_in_the_same_weights(tmp_path: Path, 
 
 # DPO stops after a checkpoint at the end of an epoch; the encoder has dropout, so that its random states count; LoRA
 # keeps its adapter alone in a checkpoint; two batches to a step. Each stops twice.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "every", "settings"),
     [
