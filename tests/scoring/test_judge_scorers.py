@@ -236,9 +236,10 @@ def test_a_run_that_failed_repeats_no_finished_request(tmp_path: Path):
             scorer.score(scorer.batches(items)[0])
         finished = sum(bad.served.values())
     scores, _, count = asked(items, winner(longer), tmp_path, mode="pairwise")
-    # Twelve questions in all; those that were answered are not asked again.
+    # Twelve questions in all. What was answered and journalled is not asked again; a reply may have been under way to
+    # the journal when the run ended.
     assert finished > 0
-    assert count == 12 - finished
+    assert 12 - finished <= count < 12
     assert rewards(scores) == {"a": 0.0, "bb": 1 / 3, "ccc": 2 / 3, "dddd": 1.0}
 
 
