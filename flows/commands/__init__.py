@@ -1,0 +1,1 @@
+"""The commands of `sieveline`, a file each; `flows.cli` puts them together."""

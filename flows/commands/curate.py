@@ -1,0 +1,55 @@
+"""`sieveline curate`: raw data to sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Set, console
+from flows.prefect_settings import prepare_prefect
+
+
+def curate(
+    profile: Annotated[
+        str, typer.Option(help="A profile that comes with the project, or a TOML file.")
+    ] = DEFAULT_PROFILE,
+    source: Annotated[
+        list[str] | None, typer.Option(help="A file, folder, glob or hf:owner/name; may be repeated.")
+    ] = None,
+    comparisons: Annotated[
+        list[str] | None, typer.Option(help="Preference data to take in: a file, folder or glob; may be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the three sets, the report and the record.")] = Path("out"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    prompts: Annotated[int | None, typer.Option(min=1, help="How many prompts get candidates.")] = None,
+    candidates: Annotated[int | None, typer.Option(min=1, help="Candidates a prompt.")] = None,
+    set_: Set = None,
+    home: Home = HOME,
+) -> None:
+    """Raw data to an SFT set, a rejection-sampling set and preference pairs, with a report."""
+    from curation.handover.export import check_out
+    from flows.profiles import load_profile
+    from flows.session import begin
+
+    values: dict[str, Any] = {}
+    if source:
+        values["sources"] = [{"path": path} for path in source]
+    if comparisons:
+        values["comparisons"] = [{"path": path} for path in comparisons]
+    if seed is not None:
+        values["seed"] = seed
+    generation = {"prompts": prompts, "candidates": candidates}
+    values["generation"] = {key: value for key, value in generation.items() if value is not None}
+    loaded = load_profile(profile, set_ or (), values, limit=limit)
+    check_out(out)
+    prepare_prefect(home)
+    run = begin(str(home), loaded)
+    console.print(f"run {run}", markup=False, highlight=False)
+    from flows.flows import sets
+
+    sets(run, str(home), str(out))
+    console.print(f"report: {out / 'report.html'}", markup=False, highlight=False)
+    console.print(f"next:   sieveline counts {run}", markup=False, highlight=False)
