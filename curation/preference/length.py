@@ -14,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curation.scoring.baselines.format import marks_in
 from schemas.errors import UsageError
 
 Matrix = npt.NDArray[np.float64]
 
+# What is fitted beside length; emojis and links are too rare within a prompt to be.
+FORMAT: Final = ("headings", "list_items", "bold", "code_blocks")
 # Harrell (2015, Regression modeling strategies, section 4.4): ten to twenty observations a coefficient.
 OBSERVATIONS: Final = 10
 # Huber (1964): 95 % of the efficiency of least squares under normal errors. 1.4826 makes the median absolute deviation
@@ -31,14 +34,9 @@ def length(text: str = "text") -> pl.Expr:
 
 
 def features(text: str = "text") -> dict[str, pl.Expr]:
-    """log(1 + count) of characters and of headings, list items, bold spans and code fences, by name."""
-    counted = {
-        "length": length(text),
-        "headings": pl.col(text).str.count_matches(r"(?m)^ {0,3}#{1,6} "),
-        "list_items": pl.col(text).str.count_matches(r"(?m)^\s*(?:[-*+•]|\d{1,3}[.)])\s"),
-        "bold": pl.col(text).str.count_matches(r"\*\*[^*\n]+\*\*"),
-        "code_fences": pl.col(text).str.count_matches(r"(?m)^\s*```"),
-    }
+    """log(1 + count) of characters and of headings, list items, bold spans and blocks of code, by name."""
+    marks = marks_in(pl.col(text))
+    counted = {"length": length(text), **{name: marks[name] for name in FORMAT}}
     return {name: (count.cast(pl.Float64) + 1).log() for name, count in counted.items()}
 
 

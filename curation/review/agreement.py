@@ -65,7 +65,12 @@ def _scorers(pairs: set[Pair], scored: pl.LazyFrame) -> dict[str, dict[Pair, str
             verdict = _order((a or {})[name], (b or {})[name])
             if verdict is not None:
                 found[name][pair] = verdict
-    return {name: ratings for name, ratings in found.items() if ratings}
+    # A scorer that alone makes the reward has said its word with it.
+    return {
+        name: ratings
+        for name, ratings in found.items()
+        if ratings and (name == "reward" or ratings != found.get("reward"))
+    }
 
 
 def _is_scorer(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ class ReadSettings(Protocol):
         """Most tokens of a conversation, cut beyond them."""
 
 
-class EncodedScorer:
+class EncodedScorer(ABC):
     """A reward model: one label, its raw logit. An engine gives `_logits`.
 
     The tokenizer is loaded for `batches`, the weights for the first `score`.
@@ -62,9 +63,9 @@ class EncodedScorer:
             for name, found in encoded.items()
         ]
 
+    @abstractmethod
     def _logits(self, rows: Sequence[Encoded]) -> Sequence[float | None]:
         """One number a row, None where there is none."""
-        raise NotImplementedError
 
     def _batch_size(self) -> int:
         return self._settings.batch_size

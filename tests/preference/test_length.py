@@ -32,7 +32,7 @@ def test_features_count_characters_and_markdown():
     text = "# Title\n\n- one **bold** and **two**\n* three\n2. four\n```py\nx = 1\n```\nNo # heading, no - item"
     counts = pl.DataFrame({"text": [text]}).select(**features()).row(0, named=True)
     whole = {name: round(math.exp(value) - 1) for name, value in counts.items()}
-    assert whole == {"length": len(text), "headings": 1, "list_items": 3, "bold": 2, "code_fences": 2}
+    assert whole == {"length": len(text), "headings": 1, "list_items": 3, "bold": 2, "code_blocks": 1}
 
 
 def test_the_best_by_length_is_not_the_best_when_length_is_taken_out():

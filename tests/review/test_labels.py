@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from curation.review.agreement import agreement
@@ -82,6 +83,12 @@ def test_reviewers_beside_scorers():
     # reward: blue over red, up over down. length: blue over red (4 > 3), down over up (4 > 2).
     told = agreement(standing([verdict("p", "blue"), verdict("q", "up")]), TABLE)
     assert {(one["other"], one["n"], one["share"]) for one in told} == {("reward", 2, 1.0), ("reward_length", 2, 0.5)}
+
+
+def test_a_scorer_that_alone_makes_the_reward_is_told_once():
+    table = TABLE.with_columns(pl.col("reward").alias("reward_only"))
+    told = agreement(standing([verdict("p", "blue"), verdict("q", "up")]), table)
+    assert {one["other"] for one in told} == {"reward", "reward_length"}
 
 
 def test_a_constant_pair_of_raters_has_no_kappa_and_a_missing_score_no_rating():

@@ -6,6 +6,7 @@ batch, a killed run repeats no finished request, and a prompt's candidates are n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from curation.scoring.protocol import Item, Score
 from curation.stage import Context
 
 
-class Asker:
+class Asker(ABC):
     """A scorer that asks; a subclass gives `_score`. The engine is made when it is needed, and again after `close`.
 
     Raises EngineError where the engine fails, or more than `max_failed` of the requests do.
@@ -41,8 +42,9 @@ class Asker:
         if generator is not None:
             generator.close()
 
+    @abstractmethod
     def _score(self, batch: Sequence[Item], generator: Generator) -> list[Score]:
-        raise NotImplementedError
+        """One score an item, in order, read from the generator's replies."""
 
     def _engine(self) -> Generator:
         if self._generator is None:
