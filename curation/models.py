@@ -13,7 +13,9 @@ Converted models are kept under `<home>/models/<name>-<digest>`, written to a te
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -95,7 +97,8 @@ def _converted(home: Path, name: str, source_digest: str, convert: Callable[[Pat
         temporary = final.with_name(f".tmp-{final.name}-{uuid.uuid4().hex}")
         temporary.mkdir()
         try:
-            convert(temporary)
+            with contextlib.redirect_stderr(io.StringIO()):  # the bars of other libraries
+                convert(temporary)
             os.rename(temporary, final)
         except OSError:
             if not (final / "config.json").exists():

@@ -32,7 +32,28 @@ def run_stage(
     """
     stage = load_stage(name)
     started = time.monotonic()
-    recipe = {
+
+    def build(folder: Path) -> Built:
+        parts = [part for committed in inputs for part in committed.parts]
+        return execute(stage, name, config, parts, folder, context)
+
+    done = store.commit(name, recipe_of(name, config, inputs, context), build)
+    done = replace(done, seconds=time.monotonic() - started)
+    context.progress.line(log_line(name, done))
+    return done
+
+
+def find_stage(
+    store: Store, name: str, config: StageConfig, inputs: Sequence[Committed], context: Context
+) -> Committed | None:
+    """What `run_stage` would return without work, or None where there is work to do."""
+    return store.find(name, store.key(recipe_of(name, config, inputs, context)))
+
+
+def recipe_of(name: str, config: StageConfig, inputs: Sequence[Committed], context: Context) -> dict[str, Any]:
+    """All that decides what a stage makes: its code, its configuration, its inputs' content, the seed."""
+    stage = load_stage(name)
+    return {
         "stage": name,
         "code": code_digest(stage.__name__),
         "config": config.model_dump(mode="json"),
@@ -40,15 +61,6 @@ def run_stage(
         "seed": context.seed,
         "extra": _fingerprint(stage, config, context),
     }
-
-    def build(folder: Path) -> Built:
-        parts = [part for committed in inputs for part in committed.parts]
-        return execute(stage, name, config, parts, folder, context)
-
-    done = store.commit(name, recipe, build)
-    done = replace(done, seconds=time.monotonic() - started)
-    context.progress.line(log_line(name, done))
-    return done
 
 
 def execute(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
-from flows.commands import curate, evaluate, inspect, operate, review, stage, train
+from flows.commands import curate, evaluate, init, inspect, operate, review, stage, train
 from flows.stopping import is_stop
 from schemas.errors import SievelineError, UsageError
 
@@ -23,8 +24,8 @@ app = typer.Typer(
 STOPPED = 130  # 128 and the number of SIGINT, as shells have it
 
 MAKE, LOOK, MODELS, RUN = "Make data", "Look at a run", "Models", "Operate"
-COMMANDS = {
-    MAKE: (curate.curate, stage.stage, stage.stages),
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    MAKE: (init.init, curate.curate, stage.stage, stage.stages),
     LOOK: (inspect.report, inspect.counts, inspect.why, review.review),
     MODELS: (train.train, evaluate.evaluate, evaluate.compare),
     RUN: (operate.serve, operate.doctor),

@@ -124,14 +124,15 @@ def train(run: str, home: str = HOME, out: str = "out") -> None:
 
 
 @flow(name="sets", flow_run_name="{run}", persist_result=False)
-def sets(run: str, home: str = HOME, out: str = "out") -> None:
-    """All sets with their report: curate, prefer (unless there are no candidates), hand over."""
+def sets(run: str, home: str = HOME, out: str = "out") -> dict[str, int]:
+    """All sets with their report: curate, prefer (unless there are no candidates), hand over. Returns rows a set."""
     with steps.recorded(home, run):
         curate(run, home)
         if makes_pairs(Session.open(home, run).profile):
             prefer(run, home)
-        hand_over(home, run, out)
+        rows = hand_over(home, run, out)
     show(home, run, out)
+    return rows
 
 
 def makes_pairs(profile: Profile) -> bool:

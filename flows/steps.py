@@ -14,6 +14,8 @@ from typing import Any
 
 from curation.dedup import seen
 from curation.gates import Beside, enforce, run_gate
+from curation.gates.earlier import earlier
+from curation.gates.run_docs import write_run_docs
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
 from curation.report import render
@@ -51,7 +53,7 @@ def ingest_source(home: str, run: str, at: int) -> None:
 
 
 def gate(home: str, run: str, place: expectations.Place) -> None:
-    """Check the expectations of one place; a failed one ends the run, its results kept."""
+    """Check the expectations of one place; a critical one that fails ends the run, its results kept and in Data Docs."""
     session = Session.open(home, run)
     match place:
         case "ingested":
@@ -62,8 +64,11 @@ def gate(home: str, run: str, place: expectations.Place) -> None:
             beside = Beside(held_out=session.phase(HELD_OUT), held_out_threshold=threshold)
         case _:
             suite, inputs, beside = gate_inputs(session, place)
+    beside = replace(beside, earlier=earlier(session.runs.home, session.profile.name))
     done = run_gate(session.runs.store, suite, inputs, session.context, beside)
     session.add(f"gate {place}", done)
+    session.record.notes["data_docs"] = write_run_docs(session.runs, session.record)
+    session.runs.save(session.record)
     enforce(done)
 
 

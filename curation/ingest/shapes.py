@@ -53,6 +53,12 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
+class UnknownShapeError(UsageError):
+    """Records in no known shape; `keys` are those seen."""
+
+    keys: tuple[str, ...] = ()
+
+
 class Shape(BaseModel):
     """Where a record's conversation is: in `messages`, or in `prompt` and `response`, or in one and then the other.
 
@@ -138,7 +144,9 @@ def _known(sample: Sequence[dict[str, Any]], seen: dict[str, None], file: str) -
         found.append(Shape(name=name, prompt=prompt, input="input" if name == "alpaca" else None, response=response))
     possible = [shape for shape in found if shape.needed <= seen.keys()]
     if not possible:
-        raise UsageError(f"{file}: its records are in no known shape; {told_keys(seen)}", hint=_example(seen))
+        error = UnknownShapeError(f"{file}: its records are in no known shape; {told_keys(seen)}", hint=_example(seen))
+        error.keys = tuple(seen)
+        raise error
     return max(possible, key=lambda shape: sum(shape.needed <= record.keys() for record in sample))
 
 

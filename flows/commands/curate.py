@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Set, console
+from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Set, console
 from flows.prefect_settings import prepare_prefect
 
 
@@ -26,6 +27,10 @@ def curate(
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     prompts: Annotated[int | None, typer.Option(min=1, help="How many prompts get candidates.")] = None,
     candidates: Annotated[int | None, typer.Option(min=1, help="Candidates a prompt.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read the sources, tell the plan, run nothing else.")
+    ] = False,
+    json_: Json = False,
     set_: Set = None,
     home: Home = HOME,
 ) -> None:
@@ -44,12 +49,25 @@ def curate(
     generation = {"prompts": prompts, "candidates": candidates}
     values["generation"] = {key: value for key, value in generation.items() if value is not None}
     loaded = load_profile(profile, set_ or (), values, limit=limit)
+    if dry_run:
+        from flows import dry_run as plan
+
+        told = plan.dry_run(home, loaded)
+        if json_:
+            print(json.dumps(told, ensure_ascii=False, indent=2))
+        else:
+            plan.tell(console, told)
+        return
     check_out(out)
     prepare_prefect(home)
     run = begin(str(home), loaded)
-    console.print(f"run {run}", markup=False, highlight=False)
+    if not json_:
+        console.print(f"run {run}", markup=False, highlight=False)
     from flows.flows import sets
 
-    sets(run, str(home), str(out))
+    rows = sets(run, str(home), str(out))
+    if json_:
+        print(json.dumps({"run": run, "out": str(out), "rows": rows}, ensure_ascii=False, indent=2))
+        return
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False)
     console.print(f"next:   sieveline counts {run}", markup=False, highlight=False)
