@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup lock curate train report test slow check bench experiment serve reward-model clean
+.PHONY: help setup lock curate train report test slow check bench experiment proof reference serve reward-model clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -65,6 +65,12 @@ bench: setup  ## measure; nothing here is part of the tests
 
 experiment: setup  ## train and compare models (ARGS=selection; its settings are at the top of tests/experiments/selection.py)
 	@$(BIN)/python -m tests.experiments.$(ARGS)
+
+proof: setup  ## the committed experiment: base, SFT, rejection sampling, DPO and RLOO on real prompts (hours; goes on where it was)
+	@$(BIN)/python -m tests.experiments.proof $(ARGS)
+
+reference: setup  ## write docs/reference anew from the commands, the profile and the stages
+	@$(BIN)/python -m flows.reference
 
 serve: setup  ## start a Prefect server and a nightly schedule
 	@$(BIN)/sieveline serve

@@ -9,7 +9,23 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
-from flows.commands import curate, evaluate, init, inspect, operate, review, stage, train
+from flows.commands import (
+    curate,
+    diff,
+    evaluate,
+    export,
+    gc,
+    init,
+    inspect,
+    operate,
+    publish,
+    review,
+    rounds,
+    runs,
+    stage,
+    train,
+    validate,
+)
 from flows.stopping import is_stop
 from schemas.errors import SievelineError, UsageError
 
@@ -23,12 +39,13 @@ app = typer.Typer(
 )
 STOPPED = 130  # 128 and the number of SIGINT, as shells have it
 
-MAKE, LOOK, MODELS, RUN = "Make data", "Look at a run", "Models", "Operate"
+MAKE, LOOK, SHARE, MODELS, RUN = "Make data", "Look at a run", "Hand on", "Models", "Operate"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    MAKE: (init.init, curate.curate, stage.stage, stage.stages),
-    LOOK: (inspect.report, inspect.counts, inspect.why, review.review),
-    MODELS: (train.train, evaluate.evaluate, evaluate.compare),
-    RUN: (operate.serve, operate.doctor),
+    MAKE: (init.init, curate.curate, stage.stage, stage.stages, validate.validate),
+    LOOK: (runs.runs, inspect.report, inspect.counts, inspect.why, diff.diff, review.review),
+    SHARE: (publish.publish, export.export),
+    MODELS: (train.train, evaluate.evaluate, evaluate.compare, rounds.rounds),
+    RUN: (operate.serve, gc.gc, operate.doctor),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
-from curation import ledger
-from curation.runs import Runs
 from flows import prefer as steps_of_pairs
 from flows import steps
-from flows.profiles import load_profile
-from flows.session import Session, begin
+from flows.operation.artifacts import show, shown
+from flows.operation.limits import engine_slot
+from flows.operation.task_runner import task_runner
+from flows.session import Session
 from schemas.errors import EngineError
 from schemas.profile import Profile
 
@@ -44,16 +43,18 @@ def _engine_failed(task: Any, task_run: Any, state: Any) -> bool:
 once: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 retried: dict[str, Any] = once | {"retries": 2, "retry_delay_seconds": 5, "retry_condition_fn": _engine_failed}
 
-ingest_source = task(name="ingest", task_run_name="ingest-{at}", **once)(steps.ingest_source)
-gate = task(name="gate", task_run_name="gate-{place}", **once)(steps.gate)
-read_held_out = task(name="held-out", **once)(steps_of_pairs.read_held_out)
-read_comparison = task(name="comparisons", task_run_name="comparisons-{at}", **once)(steps_of_pairs.read_comparison)
-generate_candidates = task(name="generate", **retried)(steps_of_pairs.generate_candidates)
-score_candidates = task(name="score", **retried)(steps_of_pairs.score_candidates)
-sample_best = task(name="rejection-sampling", **once)(steps_of_pairs.sample_best)
-take_verdicts = task(name="verdicts", **once)(steps_of_pairs.take_verdicts)
-make_pairs = task(name="pairs", **once)(steps_of_pairs.make_pairs)
-measure_bias = task(name="bias", **once)(steps_of_pairs.measure_bias)
+ingest_source = task(name="ingest", task_run_name="ingest-{at}", **once)(shown(steps.ingest_source))
+gate = task(name="gate", task_run_name="gate-{place}", **once)(shown(steps.gate))
+read_held_out = task(name="held-out", **once)(shown(steps_of_pairs.read_held_out))
+read_comparison = task(name="comparisons", task_run_name="comparisons-{at}", **once)(
+    shown(steps_of_pairs.read_comparison)
+)
+generate_candidates = task(name="generate", **retried)(shown(steps_of_pairs.generate_candidates))
+score_candidates = task(name="score", **retried)(shown(steps_of_pairs.score_candidates))
+sample_best = task(name="rejection-sampling", **once)(shown(steps_of_pairs.sample_best))
+take_verdicts = task(name="verdicts", **once)(shown(steps_of_pairs.take_verdicts))
+make_pairs = task(name="pairs", **once)(shown(steps_of_pairs.make_pairs))
+measure_bias = task(name="bias", **once)(shown(steps_of_pairs.measure_bias))
 limit_bias = task(name="bias-limits", **once)(steps_of_pairs.limit_bias)
 hand_over = task(name="hand-over", **once)(steps.hand_over)
 train_chain = task(name="train", **once)(steps.train_chain)
@@ -82,10 +83,10 @@ def as_tasks(work: Callable[[Path], Any], parts: Sequence[Path]) -> Iterator[Any
 @task(name="stage", task_run_name="stage-{at}", **once)
 def curation_stage(home: str, run: str, at: int) -> None:
     """One stage of the profile, its shards as tasks."""
-    steps.curation_stage(home, run, at, as_tasks)
+    shown(steps.curation_stage)(home, run, at, as_tasks)
 
 
-@flow(name="curate", flow_run_name="{run}", persist_result=False)
+@flow(name="curate", flow_run_name="{run}", persist_result=False, task_runner=task_runner())
 def curate(run: str, home: str = HOME) -> None:
     """Raw sources to the curated SFT set, with the gates before and after."""
     session = Session.open(home, run)
@@ -104,9 +105,10 @@ def prefer(run: str, home: str = HOME) -> None:
     profile = Session.open(home, run).profile
     for at in range(len(profile.comparisons)):
         read_comparison(home, run, at)
-    if profile.generation.engine != "none":
-        generate_candidates(home, run)
-    score_candidates(home, run)
+    with engine_slot():
+        if profile.generation.engine != "none":
+            generate_candidates(home, run)
+        score_candidates(home, run)
     gate(home, run, "scored")
     sample_best(home, run)
     gate(home, run, "rejection_sampling")
@@ -120,7 +122,8 @@ def prefer(run: str, home: str = HOME) -> None:
 @flow(name="train", flow_run_name="{run}", persist_result=False)
 def train(run: str, home: str = HOME, out: str = "out") -> None:
     """Train on a run's own sets."""
-    train_chain(home, run, out)
+    with engine_slot():
+        train_chain(home, run, out)
 
 
 @flow(name="sets", flow_run_name="{run}", persist_result=False)
@@ -138,28 +141,3 @@ def sets(run: str, home: str = HOME, out: str = "out") -> dict[str, int]:
 def makes_pairs(profile: Profile) -> bool:
     """Whether a run goes beyond the curated set."""
     return profile.generation.engine != "none" or bool(profile.comparisons)
-
-
-@flow(name="nightly", persist_result=False)
-def nightly(
-    profile: str = "nightly", home: str = HOME, out: str = "out", overrides: Sequence[str] = (), training: bool = True
-) -> str:
-    """Everything, from raw sources to trained models. Returns the run's name."""
-    run = begin(home, load_profile(profile, list(overrides)))
-    sets(run, home, out)
-    if training:
-        train(run, home, out)
-    return run
-
-
-def show(home: str, run: str, out: str) -> None:
-    """The funnel and a link to the report as artifacts of the flow run."""
-    runs = Runs(Path(home))
-    rows = [
-        {key: entry[key] for key in ("stage", "in", "kept", "dropped", "quarantined", "seconds")}
-        | {"reasons": ", ".join(f"{count} {reason}" for reason, count in entry["reasons"].items())}
-        for entry in ledger.counts(runs, runs.load(run))
-    ]
-    create_table_artifact(table=rows, key="funnel", description=f"Funnel of {run}")
-    report = (Path(out) / "report.html").resolve().as_uri()
-    create_link_artifact(link=report, link_text=f"Report of {run}", key="report")

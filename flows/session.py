@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.progress import Terminal
 from curation.runs import RunRecord, Runs
 from curation.stage import Context, StageConfig
 from curation.store import Committed
+from flows.operation.logs import progress
 from flows.profiles import Loaded, recorded, stage_config
 from schemas.errors import UsageError
 from schemas.profile import Profile
@@ -36,7 +36,7 @@ class Session:
         record = runs.load(run)
         profile = recorded(run, record.profile)
         stages = tuple((entry.use, stage_config(entry.use, entry.options)) for entry in profile.stages)
-        context = Context(seed=profile.seed, home=Path(home), progress=Terminal())
+        context = Context(seed=profile.seed, home=Path(home), progress=progress())
         return cls(runs, record, profile, stages, context)
 
     def add(self, phase: str, done: Committed) -> None:

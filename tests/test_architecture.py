@@ -27,7 +27,7 @@ HOMES = {
     "phonenumbers": ["curation/privacy/"],
     "stdnum": ["curation/privacy/"],
     "jsonschema": ["curation/scoring/verifiable/json_valid.py"],
-    "httpx": ["curation/generation/", "flows/serve.py"],
+    "httpx": ["curation/generation/", "flows/operation/serve.py"],
     "typer": ["flows/cli.py", "flows/commands/"],
     "starlette": ["curation/review/server.py"],
     "uvicorn": ["curation/review/server.py"],

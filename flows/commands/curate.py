@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Set, console
-from flows.prefect_settings import prepare_prefect
+from flows.operation.settings import prepare_prefect
 
 
 def curate(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.commands.options import HOME, Home, console
-from flows.prefect_settings import prepare_prefect
+from flows.operation.settings import prepare_prefect
 
 
 def doctor(home: Home = HOME) -> None:
@@ -27,8 +27,8 @@ def serve(
     home: Home = HOME,
 ) -> None:
     """Start a Prefect server on this machine and a schedule of the nightly flow."""
+    from flows.operation.serve import serve_nightly
     from flows.profiles import load_profile
-    from flows.serve import serve_nightly
 
     load_profile(profile)
     prepare_prefect(home)

@@ -59,6 +59,15 @@ def load_profile(
     return _validate(str(path), data)
 
 
+def of_model(profile: Profile, overrides: Sequence[str] = (), values: dict[str, Any] | None = None) -> Loaded:
+    """A profile that is a value already, as Prefect's UI gives it, with its stages validated; as `load_profile`."""
+    data = profile.model_dump(mode="json")
+    _merge(data, values or {})
+    for override in overrides:
+        apply_override(data, override)
+    return _validate(f"the profile {profile.name}", data)
+
+
 def recorded(run: str, data: dict[str, Any]) -> Profile:
     """The profile in a run's record. Raises ProfileError where this version does not know a key of it."""
     try:

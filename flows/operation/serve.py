@@ -29,9 +29,12 @@ def serve_nightly(profile: str, cron: str, timezone: str, home: Path, out: Path,
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     os.environ["PREFECT_LOGGING_LEVEL"] = "INFO"
     try:
+        from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+        from prefect.deployments.runner import EntrypointType
         from prefect.schedules import Cron
 
-        from flows.flows import nightly
+        from flows.nightly import nightly
+        from flows.operation.limits import make_limit
 
         try:
             schedule = Cron(cron, timezone=timezone)
@@ -41,7 +44,16 @@ def serve_nightly(profile: str, cron: str, timezone: str, home: Path, out: Path,
             ) from error
         console.print(f"Prefect server: {os.environ['PREFECT_API_URL'].removesuffix('/api')}  (Ctrl-C stops both)")
         parameters = {"profile": profile, "home": str(home.resolve()), "out": str(out.resolve())}
-        nightly.serve(name=profile, schedule=schedule, parameters=parameters, limit=1)
+        make_limit()
+        # A run that is triggered while another goes on would make the same sets again: it is cancelled.
+        alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+        nightly.serve(
+            name=profile,
+            schedule=schedule,
+            parameters=parameters,
+            global_limit=alone,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
     finally:
         if server is not None:
             server.terminate()

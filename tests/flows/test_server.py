@@ -1,0 +1,249 @@
+"""Runs on a real Prefect server on the loopback address: schedules that overlap, a killed run, a pool, an approval."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.flows.test_cli import with_models
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+PROFILE = """
+name = "small"
+[[sources]]
+path = "starter"
+name = "s"
+[[stages]]
+use = "filter.empty"
+[[stages]]
+use = "dedup.exact"
+[generation]
+engine = "deterministic"
+prompts = 8
+candidates = 3
+[[scoring.scorers]]
+kind = "length"
+[preference]
+min_margin = 0.001
+[gates]
+min_pairs = 1
+"""
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+class Server:
+    """A server with its home, and what a user does with it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.api = folder, f"http://127.0.0.1:{port}/api"
+        self.home, self.out = folder / "home", folder / "out"
+        self.environment = os.environ | {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": self.api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "SIEVELINE_HOME": str(self.home),
+        }
+        self.profile = folder / "small.toml"
+        self.profile.write_text(PROFILE)
+        with_models(self.home)
+
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{Path(command[0]).name}-{command[1]}.log").open("ab")
+        return subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=ROOT,
+            env=self.environment | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        def asked() -> httpx.Response | None:
+            reply = httpx.post(f"{self.api}/{path}", json=body, timeout=120)
+            return None if reply.status_code == 503 else reply  # SQLite was busy
+
+        reply = until(asked, path)
+        reply.raise_for_status()
+        return reply.json()
+
+    def get(self, path: str) -> Any:
+        reply = httpx.get(f"{self.api}/{path}", timeout=120)
+        reply.raise_for_status()
+        return reply.json()
+
+    def deployment(self, name: str) -> str:
+        return str(until(lambda: self._deployment(name), "the deployment")["id"])
+
+    def _deployment(self, name: str) -> Any:
+        reply = httpx.get(f"{self.api}/deployments/name/nightly/{name}", timeout=120)
+        return reply.json() if reply.status_code == 200 else None
+
+    def trigger(self, deployment: str, **parameters: Any) -> str:
+        body = {"parameters": {"training": False, **parameters}, "state": {"type": "SCHEDULED"}}
+        return str(self.post(f"deployments/{deployment}/create_flow_run", body)["id"])
+
+    def state(self, run: str) -> str:
+        return str(self.get(f"flow_runs/{run}")["state"]["type"])
+
+    def ended(self, run: str) -> str:
+        return str(until(lambda: self.state(run) if self.state(run) in ENDED else None, f"the end of {run}"))
+
+    def runs(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted(self.home.glob("runs/*/run.json"))]
+
+
+def until(what: Callable[[], Any], told: str, seconds: float = 600) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"waited {seconds} s for {told}")
+
+
+def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+        try:
+            process.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Server(tmp_path_factory.mktemp("server"), port)
+    process = made.start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+
+    def healthy() -> bool:
+        try:
+            return httpx.get(f"{made.api}/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(healthy, "the server")
+        yield made
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="module")
+def served(server: Server) -> Iterator[str]:
+    """`sieveline serve` for the small profile; the deployment's id."""
+    process = server.start(
+        "sieveline", "serve", "--profile", str(server.profile), "--cron", "0 2 1 1 *", "--out", str(server.out)
+    )
+    try:
+        yield server.deployment("small")
+    finally:
+        stop(process)
+
+
+def test_two_overlapping_triggers_give_one_output(server: Server, served: str):
+    first, second = server.trigger(served), server.trigger(served)
+    states = sorted([server.ended(first), server.ended(second)])
+    assert states == ["CANCELLED", "COMPLETED"]
+    (run,) = server.runs()
+    assert run["status"] == "finished"
+    assert json.loads((server.out / "run.json").read_text())["run"] == run["run"]
+
+
+def test_the_server_shows_each_stage_the_funnel_and_the_report(server: Server, served: str):
+    found = server.post("artifacts/filter", {})
+    keys = {artifact["key"] for artifact in found}
+    assert {"ingest", "filter-empty", "dedup-exact", "generate", "score", "preference", "funnel", "report"} <= keys
+    (exact,) = [artifact for artifact in found if artifact["key"] == "dedup-exact"]
+    (told,) = json.loads(exact["data"])
+    assert (told["stage"], told["dropped"]) == ("dedup.exact", 14)
+    logs = [line["message"] for line in server.post("logs/filter", {"limit": 200})]
+    assert sum(line.startswith("dedup.exact  ") for line in logs) == 1
+
+
+def test_the_limit_on_engines_exists(server: Server, served: str):
+    limit = server.get("v2/concurrency_limits/sieveline-engine")
+    assert (limit["limit"], limit["active"], limit["active_slots"]) == (1, True, 0)
+
+
+def test_parameters_are_checked_before_anything_runs(server: Server, served: str):
+    before = len(server.runs())
+    for wrong in ({"seed": -1}, {"limit": 0}, {"profile": {"name": "x", "sources": []}}):
+        with pytest.raises(httpx.HTTPStatusError):
+            server.trigger(served, **wrong)
+    assert len(server.runs()) == before
+
+
+def test_a_whole_profile_is_a_parameter(server: Server, served: str, tmp_path: Path):
+    import tomllib
+
+    whole = tomllib.loads(PROFILE) | {"name": "typed"}
+    assert server.ended(server.trigger(served, profile=whole, limit=30, out=str(tmp_path / "typed"))) == "COMPLETED"
+    (run,) = [run for run in server.runs() if run["profile"]["name"] == "typed"]
+    assert run["profile"]["sources"][0]["limit"] == 30
+
+
+def test_a_killed_run_is_finished_by_the_next(server: Server, served: str):
+    slow = server.trigger(served, overrides=["generation.prompts=12", "generation.top_up=0"], profile="quickstart")
+
+    def process() -> int | None:
+        listed = subprocess.run(
+            ["pgrep", "-f", "prefect.engine|prefect flow-run execute"], capture_output=True, text=True
+        )
+        return int(listed.stdout.split()[0]) if listed.stdout.split() else None
+
+    until(lambda: any(run["profile"]["name"] == "quickstart" and run["steps"] for run in server.runs()), "a step")
+    victim = process()
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    assert server.ended(slow) == "CRASHED"
+    again = server.trigger(served, overrides=["generation.engine=deterministic"], profile="quickstart")
+    assert server.ended(again) == "COMPLETED"
+    newest = server.runs()[-1]
+    assert any(step["reused"] for step in newest["steps"])
+
+
+def test_publishing_waits_for_a_yes(server: Server, served: str, tmp_path: Path):
+    asked = server.trigger(served, approval=True, out=str(tmp_path / "asked"))
+    until(lambda: server.state(asked) == "PAUSED", "the pause")
+    reply = server.post(f"flow_runs/{asked}/resume", {"run_input": {"publish": True, "by": "kim", "note": "looked"}})
+    assert reply["status"] == "ACCEPT"
+    assert server.ended(asked) == "COMPLETED"
+    assert server.runs()[-1]["notes"]["approval"] == {"publish": True, "by": "kim", "note": "looked"}
+
+
+def test_a_process_pool_runs_what_prefect_yaml_deploys(server: Server, tmp_path: Path):
+    for command in (
+        ["work-pool", "create", "sieveline", "--type", "process"],
+        ["deploy", "--prefect-file", "flows/prefect.yaml", "--all"],
+    ):
+        done = subprocess.run(
+            [BIN / "prefect", "--no-prompt", *command], cwd=ROOT, env=server.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    worker = server.start("prefect", "worker", "start", "--pool", "sieveline")
+    try:
+        parameters = {"profile": str(server.profile), "home": str(server.home), "out": str(tmp_path / "pooled")}
+        assert server.ended(server.trigger(server.deployment("nightly"), **parameters)) == "COMPLETED"
+        assert (tmp_path / "pooled" / "run.json").exists()
+    finally:
+        stop(worker)
