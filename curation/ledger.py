@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -24,6 +25,9 @@ def counts(runs: Runs, record: RunRecord) -> list[dict[str, Any]]:
                 f"{reason} ({kind})" if kind in ("edited", "flagged") else reason: count
                 for kind, reason, count in grouped.collect().iter_rows()
             }
+        if step.stage.startswith("gates."):
+            failed = Counter(r.get("severity", "critical") for r in step.facts["results"] if not r["passed"])
+            reasons = {f"expectations failed ({severity})": count for severity, count in failed.most_common()}
         told.append(
             {
                 "phase": step.phase,

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from curation.handover.export import RECORD
 from curation.progress import Terminal
@@ -106,20 +108,23 @@ def _record(models: Sequence[str]) -> RunRecord | None:
 
 
 def tell(console: Console, done: Evaluation) -> None:
-    """Print a row a model."""
-    table = Table(title=f"{done.told['held_out']['prompts']:,} held-out prompts", title_justify="left")
-    names = ("", "win rate", "length-controlled", "reward", "proxy", "gap", "KL a token", "tokens")
-    for name in names:
-        table.add_column(name, justify="right" if name else "left")
+    """Print a row a model, each figure above its interval; win rates against the round before where there is one."""
+    title = f"{done.told['held_out']['prompts']:,} held-out prompts"
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    names = ["", "win rate", "length-\ncontrolled", "reward", "proxy", "gap", "KL a token", "tokens"]
+    previous = done.told["previous"]
+    for name in [*names, *([f"against\n{previous}"] if previous else [])]:
+        table.add_column(Text(name), justify="right" if name else "left", overflow="fold")
     for name in done.models:
         own, versus = done.figures(name), done.against(name) or {}
-        rates: list[Any] = [versus.get(key) for key in ("win_rate", "length_controlled_win_rate")]
-        table.add_row(
-            name,
-            *(shown(rate, 1, percent=True) for rate in rates),
-            *(shown(own[key]) for key in ("reward", "proxy")),
-            shown(versus.get("gap"), 1, percent=True),
-            shown(own["kl_token"], 4),
-            shown(own["tokens"], 1),
-        )
-    console.print(table, markup=False)
+        cells: list[Any] = [
+            *((versus.get(key), 1, True) for key in ("win_rate", "length_controlled_win_rate")),
+            *((own[key], 3, False) for key in ("reward", "proxy")),
+            (versus.get("gap"), 1, True),
+            (own["kl_token"], 4, False),
+            (own["tokens"], 1, False),
+            *([((done.against(name, "previous") or {}).get("win_rate"), 1, True)] if previous else []),
+        ]
+        figures = (shown(figure, digits, percent=percent).replace(" [", "\n[") for figure, digits, percent in cells)
+        table.add_row(Text(name), *map(Text, figures))
+    console.print(table)

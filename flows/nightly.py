@@ -6,11 +6,12 @@ Prefect makes the form and the check of the parameters of the annotations, so he
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow
+from prefect import flow, task
 from pydantic import Field
 
 from curation.runs import Runs
-from flows.flows import HOME, makes_pairs, sets, train
+from flows import steps
+from flows.flows import HOME, makes_pairs, once, sets, train
 from flows.operation import approval as approvals
 from flows.profiles import Loaded, load_profile, of_model
 from flows.rounds import rounds
@@ -19,6 +20,8 @@ from schemas.profile import Profile
 
 Whole = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
+
+publish_sets = task(name="publish", **once)(steps.publish_sets)
 
 
 @flow(name="nightly", persist_result=False)
@@ -29,6 +32,7 @@ def nightly(
     seed: Whole | None = None,
     limit: Count | None = None,
     overrides: tuple[str, ...] = (),
+    publish: bool = True,
     training: bool = True,
     approval: bool = False,
 ) -> str:
@@ -41,6 +45,7 @@ def nightly(
         seed: instead of the profile's.
         limit: read at most so many rows of each source.
         overrides: keys of the profile with values, such as generation.candidates=8.
+        publish: make the sets the current version of their dataset, once all gates have passed.
         training: whether models are trained on the sets; rounds too, where the profile has them.
         approval: pause before anything is published, until somebody has said yes.
     """
@@ -57,6 +62,8 @@ def nightly(
         runs.save(record)
         if not answer.publish:
             return run
+    if publish:
+        publish_sets(home, run)
     if training and makes_pairs(loaded.profile):
         train(run, home, out)
         rounds(run, home, out)

@@ -18,15 +18,15 @@ from typing import Any
 
 from curation.gates.leakage import leaks
 from curation.generation.ids import policy_name
-from curation.handover import export
 from curation.models import Model, describe, resolve
-from curation.report import render
 from curation.runs import Runs
 from curation.scoring.engines import make_scorer
+from curation.stage import Context
 from curation.store import Committed, verify
 from flows.prefer import COMPARISONS, HELD_OUT, candidates
 from flows.profiles import name_sources
 from flows.session import Session
+from flows.steps import hand_over
 from flows.stopping import is_stop
 from schemas.errors import UsageError
 from schemas.profile import Profile, Source
@@ -44,6 +44,7 @@ from training.rounds.table import Checkpoint, Made, Round, Table, Written, load
 
 COMMAND = "sieveline rounds"
 CARRIED = ("ingest", HELD_OUT, "curate")
+SEEN = "dedup.seen"
 
 
 def start_rounds(home: str, run: str, out: str) -> None:
@@ -54,7 +55,7 @@ def start_rounds(home: str, run: str, out: str) -> None:
     """
     session = Session.open(home, run)
     profile, folder = session.profile, Path(out)
-    check(profile, session)
+    check(profile, session.context)
     _check_leaks(session)
     base = resolve(profile.training.model, Path(home))
     start = _train(session, folder, profile.rounds.start) if profile.rounds.start else []
@@ -63,7 +64,7 @@ def start_rounds(home: str, run: str, out: str) -> None:
     Table(run=run, base=first, start=trained, best=[first, *trained][-1]).save(folder)
 
 
-def check(profile: Profile, session: Session) -> None:
+def check(profile: Profile, context: Context) -> None:
     """Raises UsageError where rounds cannot sample from what was trained, or nobody but the trained-on reward judges
     them; with rounds.same_reward = "warn" the latter is a warning.
     """
@@ -75,15 +76,13 @@ def check(profile: Profile, session: Session) -> None:
             f"generation.engine is {profile.generation.engine}: rounds sample from models that they have just trained",
             hint="set generation.engine to vllm, which loads them from their folders",
         )
-    judging = _judging(profile)
-    assert judging.proxy is not None
-    same = alike(judging.scoring, judging.proxy, session.context, make_scorer)
+    same = alike(profile.evaluation.scoring, profile.scoring, context, make_scorer)
     if not same:
         return
     told = f"the held-out reward {', '.join(same)} is the reward that rounds train on, so that hacking cannot be seen"
     if settings.same_reward == "refuse":
         raise UsageError(told, hint="set another scorer in [evaluation.scoring], or rounds.same_reward = warn")
-    session.context.progress.line(f"WARNING: {told}")
+    context.progress.line(f"WARNING: {told}")
 
 
 def begin_round(home: str, run: str, out: str, at: int) -> str | None:
@@ -118,13 +117,7 @@ def flag_stale(home: str, name: str) -> None:
 
 def hand_over_round(home: str, name: str, out: str) -> None:
     """Write a round's sets, report and record to its folder."""
-    session = Session.open(home, name)
-    target = _folder(out, session)
-    session.record.notes["out"] = str(target.resolve())
-    session.runs.save(session.record)
-    told = session.record.model_copy(update={"status": "finished"})
-    rows = export(session.runs, told, target, render(session.runs, told))
-    session.context.progress.line(f"hand-over  {', '.join(f'{k} {v:,}' for k, v in rows.items())}  -> {target}")
+    hand_over(home, name, str(_folder(out, Session.open(home, name))))
 
 
 def train_round(home: str, name: str, out: str) -> None:
@@ -235,6 +228,8 @@ def _profile_of_round(
     made["training"]["model"] = model
     sampled = {"model": model, "revision": None, "adapter": None, "prompts": drawn.manifest.counts["kept"]}
     made["generation"] |= sampled
+    # The rows were published with the run's own sets; a round publishes none.
+    made["stages"] = [entry for entry in made["stages"] if entry["use"] != SEEN] or made["stages"]
     if not profile["rounds"]["comparisons"]:
         made[COMPARISONS] = []
     return made

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow, task
 
 from flows import round_steps as steps_of_rounds
-from flows.flows import HOME, once, prefer
+from flows.flows import HOME, curate, hand_over, once, prefer
+from flows.operation.limits import engine_slot
 from flows.session import Session
 from flows.steps import recorded
 
@@ -24,8 +25,9 @@ def one_round(name: str, home: str = HOME, out: str = "out") -> bool:
         prefer(name, home)
         flag_stale(home, name)
         hand_over_round(home, name, out)
-        train_round(home, name, out)
-        return conclude_round(home, name, out)
+        with engine_slot():
+            train_round(home, name, out)
+            return conclude_round(home, name, out)
 
 
 @flow(name="rounds", flow_run_name="{run}-rounds", persist_result=False)
@@ -38,8 +40,22 @@ def rounds(run: str, home: str = HOME, out: str = "out") -> None:
     if not count:
         return
     with steps_of_rounds.closing(home, run, out):
-        start_rounds(home, run, out)
+        with engine_slot():
+            start_rounds(home, run, out)
         for at in range(1, count + 1):
             name = begin_round(home, run, out, at)
             if name is None or one_round(name, home, out):
                 break
+
+
+@flow(name="sets-and-rounds", flow_run_name="{run}", persist_result=False)
+def from_sources(run: str, home: str = HOME, out: str = "out") -> None:
+    """Curate, hand over what rounds start from, and run them. The run has candidates of its own only where the start is
+    more than SFT.
+    """
+    with recorded(home, run):
+        curate(run, home)
+        if set(Session.open(home, run).profile.rounds.start) - {"sft"}:
+            prefer(run, home)
+        hand_over(home, run, out)
+    rounds(run, home, out)

@@ -14,13 +14,18 @@ from typing import Any
 
 from curation.dedup import seen
 from curation.gates import Beside, enforce, run_gate
+from curation.gates.data_docs import write_docs
 from curation.gates.earlier import earlier
-from curation.gates.run_docs import write_run_docs
+from curation.gates.run_docs import FOLDER, checked, write_run_docs
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
-from curation.report import render
+from curation.lock import using
+from curation.publish import publish
+from curation.report import build
 from curation.runner import run_stage
-from curation.runs import Runs
+from curation.runs import RunRecord, Runs
+from curation.store import write_file
+from flows.operation.logs import progress
 from flows.prefer import HELD_OUT, gate_inputs
 from flows.session import Session
 from flows.stopping import is_stop
@@ -30,18 +35,22 @@ from schemas.errors import SievelineError
 
 @contextlib.contextmanager
 def recorded(home: str, run: str) -> Iterator[None]:
-    """Close the run's record at the end: as finished, as failed with the error's words, or as stopped."""
+    """Close the run's record at the end: as finished, as failed with the error's words, or as stopped.
+
+    Meanwhile the home is marked as in use, and the run as carried by this process.
+    """
     runs = Runs(Path(home))
-    try:
-        yield
-    except SievelineError as error:
-        runs.finish(runs.load(run), str(error))
-        raise
-    except BaseException as error:
-        told = "stopped" if is_stop(error) else f"{type(error).__name__}: {error}"
-        runs.finish(runs.load(run), told)
-        raise
-    runs.finish(runs.load(run))
+    with using(runs.home, run):
+        try:
+            yield
+        except SievelineError as error:
+            runs.finish(runs.load(run), str(error))
+            raise
+        except BaseException as error:
+            told = "stopped" if is_stop(error) else f"{type(error).__name__}: {error}"
+            runs.finish(runs.load(run), told)
+            raise
+        runs.finish(runs.load(run))
 
 
 def ingest_source(home: str, run: str, at: int) -> None:
@@ -53,7 +62,7 @@ def ingest_source(home: str, run: str, at: int) -> None:
 
 
 def gate(home: str, run: str, place: expectations.Place) -> None:
-    """Check the expectations of one place; a critical one that fails ends the run, its results kept and in Data Docs."""
+    """Check the expectations of one place; a critical one that fails ends the run once its results are kept."""
     session = Session.open(home, run)
     match place:
         case "ingested":
@@ -87,8 +96,9 @@ def hand_over(home: str, run: str, out: str) -> dict[str, int]:
     session.record.notes["out"] = str(Path(out).resolve())
     session.runs.save(session.record)
     told = session.record.model_copy(update={"status": "finished"})
-    page = render(session.runs, told)
-    rows = export(session.runs, told, Path(out), page)
+    report = build(session.runs, told)
+    rows = export(session.runs, told, Path(out), report.html(), report.json())
+    write_docs(Path(out) / FOLDER, told.run, checked(told))
     session.context.progress.line(f"hand-over  {', '.join(f'{k} {v:,}' for k, v in rows.items())}  -> {out}")
     remember_published(session)
     return rows
@@ -105,12 +115,13 @@ def remember_published(session: Session) -> None:
             session.context.progress.line(f"{name}  {told}{', as before' if done.reused else ''}")
 
 
-def write_report(home: str, run: str) -> Path:
-    """Render a run's report into its own folder and return the file."""
+def write_report(home: str, run: str, lang: str = "en") -> Path:
+    """Render a run's report into its own folder, with its figures beside it, and return the page's file."""
     session = Session.open(home, run)
-    page = render(session.runs, session.record)
+    report = build(session.runs, session.record)
     target = session.runs.folder(session.record) / "report.html"
-    target.write_text(page, encoding="utf-8")
+    write_file(target, report.html(lang).encode())
+    write_file(target.with_suffix(".json"), report.json())
     return target
 
 
@@ -124,3 +135,27 @@ def train_chain(home: str, run: str, out: str) -> None:
     session = Session.open(home, run)
     options: dict[str, Any] = {"seed": session.profile.seed, "home": Path(home), "progress": session.context.progress}
     run_all(Path(out), Path(out) / "models", session.profile.training, stages=stages_of(Path(out)), **options)
+    refresh_report(session.runs, session.record, Path(out))
+
+
+def refresh_report(runs: Runs, record: RunRecord, out: Path) -> None:
+    """Write the report beside the sets anew, with what was trained and evaluated since; the sets stay as they are."""
+    report = build(runs, record)
+    write_file(out / "report.html", report.html().encode())
+    write_file(out / "report.json", report.json())
+
+
+def publish_sets(home: str, run: str) -> str | None:
+    """Make a finished run the current version of its dataset; returns the run that is current now."""
+    runs = Runs(Path(home))
+    record = runs.load(run)
+
+    def write(folder: Path) -> dict[str, int]:
+        report = build(runs, record)
+        rows = export(runs, record, folder, report.html(), report.json())
+        write_docs(folder / FOLDER, record.run, checked(record))
+        return rows
+
+    outcome = publish(runs, record, write=write)
+    progress().line(f"publish  {outcome.version.dataset}: {outcome.current} is current")
+    return outcome.current

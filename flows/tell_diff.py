@@ -23,11 +23,11 @@ def tell_diff(told: dict[str, Any]) -> None:
         _say("identical: every table of both runs has the same bytes")
     elif told["same_set"]:
         _say("the curated sets are identical, to the byte")
-    _tell_rows(told["rows"], told["a"]["run"], told["b"]["run"])
+    _tell_rows(told["rows"])
     _tell_reasons(told["reasons"])
     _tell_drift(told["drift"])
     if told["pairs"] is not None:
-        _tell_pairs(told["pairs"], told["a"]["run"], told["b"]["run"])
+        _tell_pairs(told["pairs"])
     _tell_gates(told["gates"])
     for key, title in (("profile", "profile"), ("versions", "versions")):
         _tell_settings(title, told[key])
@@ -35,7 +35,7 @@ def tell_diff(told: dict[str, Any]) -> None:
         _say(f"made by other code: {', '.join(told['code'])}")
 
 
-def _tell_rows(rows: dict[str, Any], a: str, b: str) -> None:
+def _tell_rows(rows: dict[str, Any]) -> None:
     _say(
         f"rows  A {rows['a']:,} = {rows['same']:,} same + {rows['changed']:,} changed + {rows['gone']:,} gone;  "
         f"B {rows['b']:,} = {rows['same']:,} same + {rows['changed']:,} changed + {rows['added']:,} added"
@@ -44,31 +44,31 @@ def _tell_rows(rows: dict[str, Any], a: str, b: str) -> None:
         f"lost in both  {rows['alike']:,} alike, {rows['moved']:,} elsewhere or for another reason;  "
         f"read in one only {rows['read_in_one']:,}"
     )
-    _tell_lost("gone: in A, and where B lost them", rows["gone_by"], b)
-    _tell_lost("added: in B, and where A lost them", rows["added_by"], a)
+    _tell_lost("gone: in A, and where B lost them", rows["gone_by"])
+    _tell_lost("added: in B, and where A lost them", rows["added_by"])
     changed = [([group["cause"]], group) for group in rows["changed_by"]]
-    _tell_groups("changed: in both with another text, and what edited it", ["edited by"], changed, b)
+    _tell_groups("changed: in both with another text, and what edited it", ["edited by"], changed)
     moved = [([_place(group, "_a"), _place(group, "_b")], group) for group in rows["moved_by"]]
-    _tell_groups("lost in both, elsewhere or for another reason", ["in A", "in B"], moved, b)
+    _tell_groups("lost in both, elsewhere or for another reason", ["in A", "in B"], moved)
 
 
-def _tell_lost(title: str, groups: Sequence[dict[str, Any]], run: str) -> None:
-    _tell_groups(title, ["stage and reason"], [([_place(group)], group) for group in groups], run)
+def _tell_lost(title: str, groups: Sequence[dict[str, Any]]) -> None:
+    _tell_groups(title, ["stage and reason"], [([_place(group)], group) for group in groups])
 
 
 def _place(group: dict[str, Any], suffix: str = "") -> str:
     return place(group[f"stage{suffix}"], group[f"reason{suffix}"])
 
 
-def _tell_groups(title: str, columns: list[str], groups: Sequence[tuple[list[str], dict[str, Any]]], run: str) -> None:
-    """A table of groups, the first ids of each, and how to look one up in the run that has something to tell."""
+def _tell_groups(title: str, columns: list[str], groups: Sequence[tuple[list[str], dict[str, Any]]]) -> None:
+    """A table of groups, the first ids of each; and how to look one up."""
     if not groups:
         return
     lines = [
         [*names, f"{group['count']:,}", ", ".join(short(name, 60) for name in group["ids"])] for names, group in groups
     ]
     _print(title, [*columns, "#count", "ids"], lines)
-    _say(f"  sieveline why {run} {quote(short(groups[0][1]['ids'][0], 200))}")
+    _say(f"  sieveline why {groups[0][1]['run']} {quote(short(groups[0][1]['ids'][0], 200))}")
 
 
 def _tell_reasons(reasons: Sequence[dict[str, Any]]) -> None:
@@ -97,15 +97,15 @@ def _tell_drift(drift: Sequence[dict[str, Any]]) -> None:
     _print("drift", columns, lines)
 
 
-def _tell_pairs(pairs: dict[str, Any], a: str, b: str) -> None:
+def _tell_pairs(pairs: dict[str, Any]) -> None:
     _say(
         f"pairs  A {pairs['a']:,} = {pairs['same']:,} same + {pairs['flipped']:,} flipped + {pairs['gone']:,} gone;  "
         f"B {pairs['b']:,} = {pairs['same']:,} same + {pairs['flipped']:,} flipped + {pairs['new']:,} new"
     )
-    flipped = [[pair["prompt_id"], pair["pair_id_a"], pair["pair_id_b"]] for pair in pairs["flipped_first"]]
-    _print("flipped: the same two answers, chosen and rejected swapped", ["prompt", "pair in A", "pair in B"], flipped)
-    _tell_lost("pairs gone, and why B has them not (ids of prompts)", pairs["gone_by"], b)
-    _tell_lost("pairs new, and why A has them not (ids of prompts)", pairs["new_by"], a)
+    flipped = [[short(pair["row_id"], 60), pair["pair_id_a"], pair["pair_id_b"]] for pair in pairs["flipped_first"]]
+    _print("flipped: the same two answers, chosen and rejected swapped", ["row", "pair in A", "pair in B"], flipped)
+    _tell_lost("pairs gone, and why B has them not", pairs["gone_by"])
+    _tell_lost("pairs new, and why A has them not", pairs["new_by"])
 
 
 def _tell_gates(gates: Sequence[dict[str, Any]]) -> None:

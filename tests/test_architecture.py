@@ -28,7 +28,7 @@ HOMES = {
     "stdnum": ["curation/privacy/"],
     "jsonschema": ["curation/scoring/verifiable/json_valid.py"],
     "httpx": ["curation/generation/", "flows/operation/serve.py"],
-    "typer": ["flows/cli.py", "flows/commands/"],
+    "typer": ["flows/cli.py", "flows/commands/", "flows/reference.py"],
     "starlette": ["curation/review/server.py"],
     "uvicorn": ["curation/review/server.py"],
 }

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, variance
 from typing import Any, Final
 
@@ -46,6 +46,11 @@ class Watch(TrainerCallback):
         """For the manifest: `stopped_early` is null, or the reason with the step and the figures that decided."""
         return {"stopped_early": self.stopped}
 
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A run that goes on from a checkpoint brings its log along: the window begins with the steps in it."""
+        for log in state.log_history:
+            self._see(log)
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -58,10 +63,7 @@ class Watch(TrainerCallback):
         logs = logs or {}
         if PROXY not in logs or self.stopped is not None:
             return
-        for name, values in self.seen.items():
-            value = logs.get(name)
-            if value is not None:
-                values.append(value)
+        self._see(logs)
         found = self._too_far(logs.get(KL)) or self._parted()
         if found is None:
             return
@@ -70,6 +72,12 @@ class Watch(TrainerCallback):
         if state.is_world_process_zero:
             told = ", ".join(f"{key} {value:.4g}" for key, value in found.items() if isinstance(value, float))
             self.progress.line(f"stopped early at step {state.global_step:,}: {found['reason']} ({told})")
+
+    def _see(self, log: Mapping[str, Any]) -> None:
+        for name, values in self.seen.items():
+            value = log.get(name)
+            if value is not None:
+                values.append(value)
 
     def _too_far(self, kl: float | None) -> dict[str, Any] | None:
         if not self.max_kl or kl is None or kl <= self.max_kl:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from curation.gates.drifts import Earlier
 from curation.preference.truncation import Truncate
 from curation.store import Committed
 from schemas.records import COMPLETIONS
@@ -22,6 +23,7 @@ class Beside:
     rows:        tables whose `row_id` is one of the run: the curated rows, the comparisons
     held_out:    rows that must not be trained on (ROWS), and from which similarity on a prompt is one of theirs
     truncate:    what the trainer will see of a pair
+    earlier:     the version of the set that was published last, which drift is measured from
     """
 
     completions: Sequence[Committed] = ()
@@ -30,6 +32,7 @@ class Beside:
     held_out: Sequence[Committed] = ()
     held_out_threshold: float = 0.8
     truncate: Truncate | None = None
+    earlier: Earlier | None = None
 
     def recipe(self) -> dict[str, Any]:
         """What the results depend on."""
@@ -39,6 +42,7 @@ class Beside:
             "rows": _digests(self.rows),
             "held_out": [_digests(self.held_out), self.held_out_threshold],
             "truncation": dict(self.truncate.identity) if self.truncate else None,
+            "earlier": self.earlier.digest if self.earlier else None,
         }
 
     def row_ids(self) -> pl.LazyFrame:

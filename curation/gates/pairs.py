@@ -47,7 +47,7 @@ def measure(table: pl.LazyFrame, inputs: Sequence[Committed], beside: Beside) ->
     clean_both = clean(frame["text_chosen"]) & clean(frame["text_rejected"])
     measured = measured.with_columns(
         clean_both.alias("no_control_token"),
-        _not_contradicted(frame),
+        not_contradicted(frame),
         *_resolved(frame, beside),
         *_as_paired(frame, inputs),
         *_seen(frame, beside),
@@ -76,7 +76,7 @@ def _scores() -> list[pl.Expr]:
     ]
 
 
-def _not_contradicted(frame: pl.DataFrame) -> pl.Series:
+def not_contradicted(frame: pl.DataFrame) -> pl.Series:
     """Whether no pair of the same prompt has the same two answers, after normalisation, the other way round."""
     one_way = frame.select("prompt_id", "same_chosen", "same_rejected")
     other_way = one_way.select("prompt_id", same_chosen="same_rejected", same_rejected="same_chosen").unique()

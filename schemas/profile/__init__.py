@@ -15,6 +15,7 @@ from schemas.profile.gates import Gates
 from schemas.profile.generation import Adaptive, Generation, Policy
 from schemas.profile.preference import Preference, RejectionSampling
 from schemas.profile.review import Review
+from schemas.profile.rounds import Rounds
 from schemas.profile.scoring import Scoring
 from schemas.profile.section import Section
 from schemas.profile.sources import Columns, Comparisons, Ingest, Source
@@ -33,6 +34,7 @@ __all__ = [
     "Profile",
     "RejectionSampling",
     "Review",
+    "Rounds",
     "Scoring",
     "Section",
     "Source",
@@ -71,6 +73,7 @@ class Profile(Section):
     review: Review = Review()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    rounds: Rounds = Rounds()
 
     @model_validator(mode="after")
     def _names(self) -> Profile:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from schemas.profile.section import Section
+
+# `critical` stops a run; `warning` and `info` are told in the log, the report and the Data Docs.
+Severity = Literal["critical", "warning", "info"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class BiasLimits(Section):
@@ -26,6 +32,37 @@ class BiasLimits(Section):
     )
     min_scorer_agreement: float | None = Field(
         default=None, gt=0.0, le=1.0, description="share of pairs whose order each scorer agrees with, ties aside"
+    )
+
+
+class Shares(Section):
+    """Limits on shares of the curated set and of the pairs; one that is not set is not checked."""
+
+    severity: Severity = "warning"
+    max_refusals: Share | None = Field(default=0.05, description="share of answers that refuse in full")
+    max_chosen_refusals: Share | None = Field(
+        default=0.2, description="share of pairs whose chosen answer refuses in full where the rejected one does not"
+    )
+    max_repeated_prompts: Share | None = Field(
+        default=0.2, description="share of rows whose prompt another row has as well"
+    )
+    max_source: Share | None = Field(default=None, description="share of the rows that come from the largest source")
+    min_languages: dict[str, Share] = Field(default={}, description="least share by language code, such as ko = 0.1")
+
+
+class DriftLimits(Section):
+    """Limits on how far a set may be from the version of it that was published last.
+
+    A PSI up to 0.10 is read as no change, beyond 0.25 as a large one (Siddiqi, Credit Risk Scorecards, 2006). What two
+    samples of these sizes show by chance is taken off first; docs/gates.md says how.
+    """
+
+    severity: Severity = "warning"
+    max_psi: float | None = Field(
+        default=0.25, gt=0.0, description="population stability index of lengths, languages, sources and rewards"
+    )
+    max_ks: float | None = Field(
+        default=None, gt=0.0, le=1.0, description="Kolmogorov-Smirnov statistic of lengths and rewards"
     )
 
 
@@ -51,3 +88,5 @@ class Gates(Section):
         default=0.8, ge=0.3, le=1.0, description="Jaccard similarity from which on two prompts are one"
     )
     bias: BiasLimits = BiasLimits()
+    shares: Shares = Shares()
+    drift: DriftLimits = DriftLimits()

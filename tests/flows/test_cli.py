@@ -85,7 +85,9 @@ def test_a_run_hands_over_three_sets_a_card_a_report_and_a_record(curated: tuple
     names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     shard = "train-00000-of-00001.parquet"
     sets = ("preference", "rejection_sampling", "sft")
-    assert names == sorted(["README.md", "report.html", "run.json", *(f"{name}/{shard}" for name in sets)])
+    gates = ("ingested", "curated", "scored", "rejection_sampling", "pairs")
+    docs = [f"data_docs/{page}.html" for page in ("index", *gates)]
+    assert names == sorted(["README.md", "report.html", "run.json", *docs, *(f"{name}/{shard}" for name in sets)])
     told = json.loads(sieveline("counts", "--json", home=home).stdout)
     assert [e["stage"] for e in told if not e["stage"].startswith("gates")] == [
         "ingest", "clean.normalize", "filter.empty", "language.identify", "dedup.exact",

@@ -56,9 +56,10 @@ def test_a_bad_curated_set_fails_by_name_count_and_id(tmp_path: Path):
         "ends_with_assistant": (1, ["t:000004"]),
         "roles_legal": (1, ["t:000005"]),
         "prompt_id_matches": (1, ["t:000001"]),
+        "repeated_prompts": (2, ["t:000003", "t:000004"]),
     }
     with pytest.raises(
-        GateError, match=r"(?s)curated table failed 7 of 10.*turns_alternate.*1 rows.*t:000002"
+        GateError, match=r"(?s)curated table failed 7 of 17.*turns_alternate.*1 rows.*t:000002"
     ) as caught:
         enforce(gate)
     assert caught.value.exit_code == 4
@@ -73,7 +74,8 @@ def test_an_empty_table_does_not_pass(tmp_path: Path):
 
 def test_measures_hold_no_text(tmp_path: Path):
     _, data = committed(tmp_path, rows([("user", "SECRET"), ("assistant", "SECRET too")]))
-    assert "SECRET" not in str(measure("curated", [data], Beside()).to_dicts())
+    measures = measure(expectations.curated(Gates()), [data], Beside())
+    assert "SECRET" not in f"{measures.frame.to_dicts()} {measures.details}"
 
 
 def test_a_curated_set_must_not_hold_what_is_held_out(tmp_path: Path):

@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 
 from curation.handover import export
-from curation.handover.card import cell, licence_of
 from curation.handover.tables import SHARD, write_split
-from curation.ledger import counts, why
 from curation.runner import run_stage
 from curation.stage import Context, load_stage
 from curation.store import Built, write_table
@@ -80,7 +78,7 @@ def test_two_exports_of_one_run_have_the_same_bytes(tmp_path: Path):
     for name in ("a", "b"):
         export(runs, record, tmp_path / name, "page")
     files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
-    assert len(files) == 6
+    assert len(files) == 7
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
 
 
@@ -138,46 +136,3 @@ def test_a_set_without_tools_has_roles_and_contents_only(tmp_path: Path):
     write_split(frame, tmp_path)
     read = pl.read_parquet(tmp_path / SHARD)
     assert read["messages"].to_list() == [[], [{"role": "user", "content": "x"}]]
-
-
-def test_licences_roll_up():
-    assert licence_of([{"licence": "MIT"}, {"licence": "mit"}]) == "mit"
-    assert licence_of([{"licence": "MIT"}, {"licence": "CC0-1.0"}]) == "other"
-    assert licence_of([{"licence": "unknown"}]) == "other"
-
-
-def test_table_cells_cannot_break_out():
-    assert cell("a|b\n[x](y)<i>") == "a\\|b \\[x\\](y)\\<i\\>"
-
-
-def test_counts_add_up_and_name_reasons(tmp_path: Path):
-    runs, record = make_run(tmp_path)
-    told = counts(runs, record)
-    assert all(e["in"] == e["kept"] + e["dropped"] + e["quarantined"] for e in told)
-    assert {e["stage"]: e["reasons"] for e in told if e["reasons"]} == {
-        "ingest": {"invalid_json": 1},
-        "filter.length": {"response_too_short": 1},
-    }
-
-
-def test_why_tells_a_dropped_row_and_a_paired_one(tmp_path: Path):
-    runs, record = make_run(tmp_path)
-    dropped = why(runs, record, "t:000002")
-    assert [(e["stage"], e["reason"], e["value"], e["threshold"]) for e in dropped["events"]] == [
-        ("filter.length", "response_too_short", 1.0, 2.0)
-    ]
-    assert dropped["seen"] == ["ingest"]
-    assert dropped["pairs"] == []
-    paired = why(runs, record, "t:000001")
-    assert paired["seen"] == ["ingest", "filter.length"]
-    assert (len(paired["completions"]), len(paired["pairs"]), paired["pairs"][0]["margin"]) == (2, 1, 2.0)
-    with pytest.raises(UsageError, match="has no row 'nope'"):
-        why(runs, record, "nope")
-
-
-def test_runs_are_found_by_name_part_and_latest(tmp_path: Path):
-    runs, record = make_run(tmp_path)
-    assert runs.load("latest").run == record.run
-    assert runs.load(record.run[-4:]).run == record.run
-    with pytest.raises(UsageError, match="no run 'zzz'"):
-        runs.load("zzz")

@@ -9,7 +9,8 @@ import polars as pl
 
 from curation.bias import bias_panel
 from curation.report import render
-from curation.report.bias import bias, pairs, rewards
+from curation.report.context import ReportRun
+from curation.report.sections import bias, pairs, rewards
 from curation.runs import RunRecord, Runs
 from curation.stage import Context
 from schemas.profile.gates import BiasLimits
@@ -68,7 +69,9 @@ def test_the_panel_is_shown_with_intervals_and_counts(tmp_path: Path):
     assert "max_chosen_longer share of pairs whose chosen answer is the longer 0.500 [0.095, 0.905] 2 0.9 kept" in words
     # One of four cut: the lower end is .0456.
     assert "max_cut_candidates share of candidates cut at max_tokens 0.250 [0.046, 0.699] 4 0.01 broken" in words
-    assert "Gate failed" in words
+    assert "Stopped." in words
+    assert "Limits of the bias panel are broken: max_cut_candidates" in words
+    assert "max_cut_candidates is broken: 0.250 where the limit is 0.01 (n = 4)." in words
     assert "judge judge reward j 3 1 judge_unparsable 0 0.500 0.500 37.5 % 62.5 %" in words
     assert "model reward 1.000 [0.342, 1.000] 2" in words
     assert "judge reward 0.500 [0.095, 0.905] 2" in words
@@ -93,7 +96,8 @@ def test_no_pairs_and_no_candidates(tmp_path: Path):
     words = words_of(Page(render(*run(tmp_path, empty, pair_frame(empty, [])))))
     assert "No pair was made" in words
     assert "The longer answer is the chosen one – 0 pairs" in words
-    assert "0 scored candidates of 0 tokens from unnamed policies" in words
+    assert "0 scored candidates of 0 tokens" in words
+    assert "They are of unnamed policies" in words
 
 
 def test_a_run_without_candidates_has_no_such_sections(tmp_path: Path):
@@ -102,7 +106,8 @@ def test_a_run_without_candidates_has_no_such_sections(tmp_path: Path):
     page = Page(render(runs, record))
     ids = {value for _, name, value in page.attributes if name == "id"}
     assert not ids & {"rewards", "pairs", "bias"}
-    assert (rewards(record, None), pairs(None), bias(record)) == (None, None, None)
+    run = ReportRun(runs, record)
+    assert (rewards.gather(run), pairs.gather(run), bias.gather(run)) == (None, None, None)
 
 
 def test_hostile_names_and_texts_stay_text(tmp_path: Path):
@@ -124,7 +129,6 @@ def test_hostile_names_and_texts_stay_text(tmp_path: Path):
 
 def test_the_page_does_not_grow_with_sources(tmp_path: Path):
     scored = scored_frame([candidate(at, 0, "a", 1.0, source=f"source{at:03d}") for at in range(200)])
-    _, record = run(tmp_path, scored, pair_frame(scored, []))
-    told = bias(record)
+    told = bias.gather(ReportRun(*run(tmp_path, scored, pair_frame(scored, []))))
     assert told is not None
     assert len(told["sources"]) == 20

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from curation.report import render
-from curation.report.training import POINTS, curves, gather
+from curation.report.sections.training import POINTS, curves, models
 from curation.runs import RunRecord
 from curation.store import Manifest
 from tests.runs import make_run
@@ -51,10 +51,10 @@ def test_curves_are_what_was_logged(tmp_path: Path):
     (tmp_path / "metrics.jsonl").write_bytes(b"".join(orjson.dumps(log) + b"\n" for log in LOGS))
     assert curves(tmp_path) == [
         {"title": "loss", "lines": [{"name": "training", "points": [(1, 2.0), (2, 1.0)]}]},
-        {"title": "learning rate", "lines": [{"name": "learning rate", "points": [(1, 0.1), (2, 0.0)]}]},
-        {"title": "reward margin", "lines": [{"name": "margin", "points": [(1, 0.0), (2, 0.25)]}]},
+        {"title": "learning_rate", "lines": [{"name": "learning_rate", "points": [(1, 0.1), (2, 0.0)]}]},
+        {"title": "reward_margin", "lines": [{"name": "margin", "points": [(1, 0.0), (2, 0.25)]}]},
         # 200 tokens in half a second.
-        {"title": "tokens per second", "lines": [{"name": "tokens per second", "points": [(2, 400.0)]}]},
+        {"title": "speed", "lines": [{"name": "speed", "points": [(2, 400.0)]}]},
     ]
     assert curves(tmp_path / "none") == []
 
@@ -72,7 +72,7 @@ def test_a_long_curve_is_drawn_as_means_of_neighbours(tmp_path: Path):
 def test_models_of_the_run_are_shown_and_those_of_other_data_are_not(tmp_path: Path):
     runs, record = make_run(tmp_path)
     record.notes["out"] = str(tmp_path / "out")
-    assert gather(record) == []
+    assert models(record) == []
     assert 'id="training"' not in render(runs, record)
     write_model(tmp_path / "out" / "models" / "dpo", record, resumed_at=[1])
     other = record.model_copy(deep=True)
@@ -80,16 +80,16 @@ def test_models_of_the_run_are_shown_and_those_of_other_data_are_not(tmp_path: P
     write_model(tmp_path / "out" / "models" / "sft", other)
     write_model(tmp_path / "out" / "models" / "reward", record, data=None)
 
-    (told,) = gather(record)
-    assert (told["name"], told["resumed_at"], told["counts"]) == ("dpo", [1], {"in": 3, "kept": 2, "dropped": 1})
+    (told,) = models(record)
+    assert (told["name"], told["resumed_at"], told["kept"], told["dropped"]) == ("dpo", [1], 2, 1)
     page = render(runs, record)
-    section = page.partition('<section id="training">')[2].partition("</section>")[0]
+    section = page.partition('<section id="training"')[2].partition("</section>")[0]
     assert '<a href="#training">' in page
-    assert "&lt;b&gt;base&lt;/b&gt;, sft" in section
+    assert "&lt;b&gt;base&lt;/b&gt;, SFT" in section
     assert "1,234" in section
     assert "went on at step 1" in section
     assert section.count("<picture>") == 4
-    assert 'alt="loss: training from 2 at step 1 to 1 at step 2"' in section
+    assert 'alt="Loss: training from 2 at step 1 to 1 at step 2"' in section
     image = section.partition("data:image/svg+xml;base64,")[2].partition('"')[0]
     assert base64.b64decode(image).startswith(b"<svg")
 
@@ -101,4 +101,4 @@ def test_a_folder_that_is_no_finished_model_is_left_out(tmp_path: Path, torn: st
     folder = tmp_path / "out" / "models" / "dpo"
     write_model(folder, record)
     (folder / torn).write_bytes(b"{")
-    assert [model["curves"] for model in gather(record)] == ([] if torn == "manifest.json" else [[]])
+    assert [model["curves"] for model in models(record)] == ([] if torn == "manifest.json" else [[]])

@@ -17,7 +17,9 @@ from schemas.errors import UsageError
 from schemas.profile.scoring import Ensemble, Format, Given, Length, Scoring, Verifiable
 from schemas.profile.training import Rloo, Training
 from tests.training.sets import messages, write_set, write_sft
+from tests.training.test_training_resume import Stopped, StopsAt
 from training import rloo
+from training import watch as rloo_watch
 from training.job import Job
 from training.launch import train
 from training.rewards import Rewards
@@ -109,6 +111,26 @@ def test_a_policy_that_leaves_its_reference_is_stopped(tmp_path: Path, tiny_llam
     assert stopped["kl"] > stopped["max_kl"] == 1.5
     assert run.metrics["steps"] == stopped["step"] == len(steps_of(run)) < 12
     assert "stopped early: reason | kl" in (run.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_watch_of_a_run_that_goes_on_has_seen_the_steps_before_the_stop(
+    tmp_path: Path, tiny_llama: str, monkeypatch: pytest.MonkeyPatch
+):
+    write_prompts(tmp_path)
+    watches: list[Watch] = []
+    monkeypatch.setattr(rloo_watch, "Watch", lambda *said: watches.append(Watch(*said)) or watches[-1])
+    made = settings(tiny_llama, max_steps=6, save_steps=2, watch_window=6)
+    options: dict[str, Any] = {"seed": 0, "home": tmp_path, "scoring": Scoring(scorers=(NO_E, WORDS))}
+    with pytest.raises(Stopped):
+        train("rloo", tmp_path, tmp_path / "out", made, progress=StopsAt(5), **options)
+    run = train("rloo", tmp_path, tmp_path / "out", made, **options)
+    assert run.manifest.facts["resumed_at"] == [4]
+    first, second = watches
+    steps = steps_of(run)
+    assert [step["step"] for step in steps] == [1, 2, 3, 4, 5, 6]
+    for name in ("reward", "held_out/words"):
+        assert list(second.seen[name]) == [step[name] for step in steps]
+        assert list(first.seen[name])[:4] == list(second.seen[name])[:4]
 
 
 def watched(watch: Watch, *logs: dict[str, float]) -> list[bool]:

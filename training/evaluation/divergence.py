@@ -52,21 +52,25 @@ def divergences(
             mine |= {passage.key: passage} if isinstance(passage, Passage) else {}
             key, why = (passage.key, None) if isinstance(passage, Passage) else (None, passage)
             told.append({"model": name, "completion_id": row["completion_id"], "key": key, "kl_reason": why})
-    own = {name: losses(models[name], list(mine.values()), max_length, context) for name, mine in passages.items()}
+    own = {
+        name: losses(models[name], list(mine.values()), max_length, context, name) for name, mine in passages.items()
+    }
     every = {key: passage for mine in passages.values() for key, passage in mine.items()}
-    theirs = losses(reference, list(every.values()), max_length, context)
+    theirs = losses(reference, list(every.values()), max_length, context, "the base")
     rows = [one | _ratio(one["key"], own[one["model"]], theirs, every) for one in told]
     return pl.DataFrame(rows, schema={**_FOUND, "key": pl.String}).drop("key")
 
 
-def losses(model: Model, passages: Sequence[Passage], max_length: int, context: Context) -> dict[str, float | None]:
-    """The summed -log p of each passage by key; journalled, and the model let go of afterwards."""
+def losses(
+    model: Model, passages: Sequence[Passage], max_length: int, context: Context, called: str
+) -> dict[str, float | None]:
+    """The summed -log p of each passage by key; journalled, and the model let go of afterwards. `called` is told."""
     if not passages:
         return {}
     causal = CausalModel(_config(model, max_length), context.home)
     with (
         open_journal(context, STAGE, causal.identity()) as journal,
-        context.progress.task(f"log probabilities of {causal.name}, tokens", tokens_of(passages)) as task,
+        context.progress.task(f"log probabilities of {called}, tokens", tokens_of(passages)) as task,
     ):
         plan = causal.plan(passages)
         found = finish(plan, lambda passage: passage.key, causal.losses, journal, task, tokens_of)

@@ -1,0 +1,17 @@
+"""Publishing: whole versions of a dataset side by side, and one pointer, `current`, that moves in one step."""
+
+from curation.publish.publish import Outcome, publish, roll_back
+from curation.publish.versions import Published, current_run, datasets, last_published, published_runs, remove, versions
+
+__all__ = [
+    "Outcome",
+    "Published",
+    "current_run",
+    "datasets",
+    "last_published",
+    "publish",
+    "published_runs",
+    "remove",
+    "roll_back",
+    "versions",
+]
