@@ -182,5 +182,7 @@ def whole_reward(trained: Path, home: Path) -> Model:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """What goes into a recipe: the name and the digest, never the path."""
-    return json.loads(json.dumps({"name": model.name, "digest": model.digest, "revision": model.revision}))
+    """What goes into a recipe: the name and the digest, never the path. A folder's name is its last part."""
+    is_folder = model.name not in PACKAGED and Path(model.path).is_dir()
+    name = Path(model.path).name if is_folder else model.name
+    return json.loads(json.dumps({"name": name, "digest": model.digest, "revision": model.revision}))

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import HOME, Home, Set, console
+from flows.commands.options import HOME, Home, Set, at_work, console
 
 
+@at_work
 def evaluate(
     models: Annotated[list[str], typer.Argument(help="Training runs' folders, or models; as LABEL=FOLDER too.")],
     held_out: Annotated[list[str], typer.Option(help="Prompts that no training saw: a file, folder or hf: id.")],
@@ -44,6 +45,7 @@ def evaluate(
     )
 
 
+@at_work
 def compare(
     what: Annotated[list[str], typer.Argument(help="Folders of evaluations, or models as for evaluate.")],
     held_out: Annotated[list[str] | None, typer.Option(help="Prompts, where models are to be evaluated.")] = None,

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.options import HOME, Home, Json, Run, console
+from flows.commands.options import HOME, Home, Json, Run, at_work, console
 
 
+@at_work
 def export(
     run: Run = "latest",
     format_: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -13,11 +13,15 @@ from rich.table import Table
 from flows.commands.options import HOME, Home, Json, Run, console
 
 
-def report(run: Run = "latest", home: Home = HOME) -> None:
-    """Write a run's report again and say where it is."""
+def report(
+    run: Run = "latest",
+    lang: Annotated[Literal["en", "ko"], typer.Option(help="The language of the page.")] = "en",
+    home: Home = HOME,
+) -> None:
+    """Write a run's report again, with its figures as JSON beside it, and say where it is."""
     from flows.steps import write_report
 
-    console.print(str(write_report(str(home), run)), markup=False, highlight=False)
+    console.print(str(write_report(str(home), run, lang)), markup=False, highlight=False)
 
 
 def counts(run: Run = "latest", json_: Json = False, home: Home = HOME) -> None:

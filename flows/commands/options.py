@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import typer
 from rich.console import Console
+
+from curation.lock import using
+
+P = ParamSpec("P")
 
 HOME = Path(".sieveline")
 DEFAULT_PROFILE = "quickstart"
@@ -21,3 +27,14 @@ Home = Annotated[
 Run = Annotated[str, typer.Argument(help="A run's name, a part of it that fits one run, or `latest`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def at_work(command: Callable[P, None]) -> Callable[P, None]:
+    """A command that has an option `home` and reads or writes there: meanwhile no garbage is collected in it."""
+
+    @wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        with using(Path(str(options["home"]))):
+            command(*args, **options)
+
+    return run

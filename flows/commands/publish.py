@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.options import HOME, Home, Json, console
+from flows.commands.options import HOME, Home, Json, at_work, console
 
 if TYPE_CHECKING:
     from curation.publish import Outcome, Published
 
 
+@at_work
 def publish(
     run: Annotated[
         str | None, typer.Argument(help="The run to publish: its name, a part of it, or `latest` (if left out).")

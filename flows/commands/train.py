@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import HOME, Home, Set, console
+from flows.commands.options import HOME, Home, Set, at_work, console
 from schemas.errors import UsageError
 
 
+@at_work
 def train(
     what: Annotated[
         str,

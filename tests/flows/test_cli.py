@@ -87,7 +87,8 @@ def test_a_run_hands_over_three_sets_a_card_a_report_and_a_record(curated: tuple
     sets = ("preference", "rejection_sampling", "sft")
     gates = ("ingested", "curated", "scored", "rejection_sampling", "pairs")
     docs = [f"data_docs/{page}.html" for page in ("index", *gates)]
-    assert names == sorted(["README.md", "report.html", "run.json", *docs, *(f"{name}/{shard}" for name in sets)])
+    own = ["README.md", "profile.toml", "report.html", "report.json", "run.json"]
+    assert names == sorted([*own, *docs, *(f"{name}/{shard}" for name in sets)])
     told = json.loads(sieveline("counts", "--json", home=home).stdout)
     assert [e["stage"] for e in told if not e["stage"].startswith("gates")] == [
         "ingest", "clean.normalize", "filter.empty", "language.identify", "dedup.exact",
@@ -180,7 +181,9 @@ def test_a_profile_that_generates_nothing_hands_over_the_curated_set_alone(tmp_p
     curated_only = profile(tmp_path, change=('engine = "deterministic"', 'engine = "none"'))
     done = sieveline("curate", "--profile", curated_only, "--out", str(tmp_path / "o"), "--limit", "20", home=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["README.md", "report.html", "run.json", "sft"]
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
+        "README.md", "data_docs", "profile.toml", "report.html", "report.json", "run.json", "sft",
+    ]  # fmt: skip
     assert "Candidates:" not in (tmp_path / "o" / "README.md").read_text()
 
 

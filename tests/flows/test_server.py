@@ -203,23 +203,29 @@ def test_a_whole_profile_is_a_parameter(server: Server, served: str, tmp_path: P
 
 
 def test_a_killed_run_is_finished_by_the_next(server: Server, served: str):
-    slow = server.trigger(served, overrides=["generation.prompts=12", "generation.top_up=0"], profile="quickstart")
-
-    def process() -> int | None:
-        listed = subprocess.run(
-            ["pgrep", "-f", "prefect.engine|prefect flow-run execute"], capture_output=True, text=True
-        )
-        return int(listed.stdout.split()[0]) if listed.stdout.split() else None
-
+    changed = ["generation.prompts=12", "generation.top_up=0"]
+    slow = server.trigger(served, overrides=changed, profile="quickstart")
     until(lambda: any(run["profile"]["name"] == "quickstart" and run["steps"] for run in server.runs()), "a step")
-    victim = process()
-    assert victim
-    os.kill(victim, signal.SIGKILL)
+    for victim in carrying(slow):
+        os.kill(victim, signal.SIGKILL)
     assert server.ended(slow) == "CRASHED"
-    again = server.trigger(served, overrides=["generation.engine=deterministic"], profile="quickstart")
+    again = server.trigger(served, overrides=[*changed, "generation.engine=deterministic"], profile="quickstart")
     assert server.ended(again) == "COMPLETED"
-    newest = server.runs()[-1]
-    assert any(step["reused"] for step in newest["steps"])
+    assert any(step["reused"] for step in server.runs()[-1]["steps"])
+
+
+def carrying(flow_run: str) -> list[int]:
+    """The processes whose environment names a flow run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in environment:
+            found.append(int(folder.name))
+    assert found, f"no process carries {flow_run}"
+    return found
 
 
 def test_publishing_waits_for_a_yes(server: Server, served: str, tmp_path: Path):
@@ -240,10 +246,21 @@ def test_a_process_pool_runs_what_prefect_yaml_deploys(server: Server, tmp_path:
             [BIN / "prefect", "--no-prompt", *command], cwd=ROOT, env=server.environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+    parameters = {"profile": str(server.profile), "home": str(server.home), "out": str(tmp_path / "pooled")}
     worker = server.start("prefect", "worker", "start", "--pool", "sieveline")
     try:
-        parameters = {"profile": str(server.profile), "home": str(server.home), "out": str(tmp_path / "pooled")}
-        assert server.ended(server.trigger(server.deployment("nightly"), **parameters)) == "COMPLETED"
-        assert (tmp_path / "pooled" / "run.json").exists()
+        lost = server.trigger(server.deployment("nightly"), **parameters, seed=7)
+        until(lambda: [run for run in server.runs() if run["profile"]["seed"] == 7 and run["steps"]], "a step")
+        for victim in [*carrying(lost), worker.pid]:
+            os.kill(victim, signal.SIGKILL)
+        worker.wait()
+        # The machine is gone and nobody told the server. A minute later the deployment takes runs again.
+        worker = server.start("prefect", "worker", "start", "--pool", "sieveline")
+
+        def done() -> bool:
+            return server.ended(server.trigger(server.deployment("nightly"), **parameters, seed=7)) == "COMPLETED"
+
+        until(done, "a run that is not cancelled")
+        assert json.loads((tmp_path / "pooled" / "run.json").read_text())["profile"]["seed"] == 7
     finally:
         stop(worker)

@@ -127,7 +127,7 @@ def _recipe(plan: Plan) -> dict[str, Any]:
         "scorers": [
             [plan.make(entry, plan.context).identity() for entry in settings.entries()] for settings in scoring
         ],
-        "models": [subject.told() | {"digest": subject.model.digest} for subject in plan.subjects],
+        "models": [subject.identity() for subject in plan.subjects],
         "base": plan.base.name,
         "previous": plan.previous.name if plan.previous else None,
         "held_out": sha256_value(plan.rows.rows()),

@@ -46,6 +46,11 @@ class Subject:
     model: Model
     lineage: tuple[Run, ...] = ()
 
+    def identity(self) -> dict[str, Any]:
+        """What decides an evaluation: the weights, and what they were trained on; no clock and no path."""
+        trained = [{name: value for name, value in run.told().items() if name != "seconds"} for run in self.lineage]
+        return {"name": self.name, "digest": self.model.digest, "training": trained}
+
     def told(self) -> dict[str, Any]:
         """What a result says of it: name, digest, and the runs from the first to its own. A folder has no name."""
         described = describe(self.model) | ({"name": self.name} if Path(self.model.name).is_dir() else {})
