@@ -9,8 +9,18 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 
 class Task(Protocol):
@@ -58,6 +68,7 @@ class Terminal:
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
+                Rate(),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 console=self.console,
@@ -66,6 +77,14 @@ class Terminal:
                 yield _Bar(bars, bars.add_task(name, total=total))
         else:
             yield _Lines(self, name, total)
+
+
+class Rate(ProgressColumn):
+    """How many a second, by the last half minute; nothing before that can be told."""
+
+    def render(self, task: RichTask) -> Text:
+        """The rate of one bar."""
+        return Text(f"{task.speed:,.1f}/s" if task.speed else "", style="progress.data.speed")
 
 
 class _Bar:

@@ -35,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Curate instruction and preference data: filter, deduplicate, generate, score, pair and train.\n\n"
-    "Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate failed, 5 an engine failed.",
+    "Exit codes: 0 fine, 2 usage or profile, 3 quarantine above its limit, 4 a gate failed, 5 an engine failed, "
+    "130 stopped by Ctrl-C.",
 )
 STOPPED = 130  # 128 and the number of SIGINT, as shells have it
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
 from rich.console import Console
 
@@ -32,3 +34,14 @@ def test_silence_is_silent():
     with Silent().task("x") as task:
         task.advance(3)
     Silent().line("nothing")
+
+
+def test_a_bar_has_count_rate_and_time_left():
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, force_terminal=True, width=100))
+    with terminal.task("generate", total=4) as task:
+        for _ in range(4):
+            time.sleep(0.05)
+            task.advance()
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+    assert re.search(r"4/4 [0-9.,]+/s 0:00:0\d 0:00:0\d", drawn)
