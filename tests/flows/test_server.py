@@ -50,6 +50,7 @@ class Server:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.api = folder, f"http://127.0.0.1:{port}/api"
         self.home, self.out = folder / "home", folder / "out"
+        self.serving = 0
         self.environment = os.environ | {
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": self.api,
@@ -154,6 +155,7 @@ def served(server: Server) -> Iterator[str]:
     process = server.start(
         "sieveline", "serve", "--profile", str(server.profile), "--cron", "0 2 1 1 *", "--out", str(server.out)
     )
+    server.serving = process.pid
     try:
         yield server.deployment("small")
     finally:
@@ -206,7 +208,7 @@ def test_a_killed_run_is_finished_by_the_next(server: Server, served: str):
     changed = ["generation.prompts=12", "generation.top_up=0"]
     slow = server.trigger(served, overrides=changed, profile="quickstart")
     until(lambda: any(run["profile"]["name"] == "quickstart" and run["steps"] for run in server.runs()), "a step")
-    for victim in carrying(slow):
+    for victim in below(server.serving):
         os.kill(victim, signal.SIGKILL)
     assert server.ended(slow) == "CRASHED"
     again = server.trigger(served, overrides=[*changed, "generation.engine=deterministic"], profile="quickstart")
@@ -214,18 +216,12 @@ def test_a_killed_run_is_finished_by_the_next(server: Server, served: str):
     assert any(step["reused"] for step in server.runs()[-1]["steps"])
 
 
-def carrying(flow_run: str) -> list[int]:
-    """The processes whose environment names a flow run."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in environment:
-            found.append(int(folder.name))
-    assert found, f"no process carries {flow_run}"
-    return found
+def below(pid: int) -> list[int]:
+    """The processes that a process began, and those that these began."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [child for child, parent in parents if parent == pid]
+    return found + [further for child in found for further in below(child)]
 
 
 def test_publishing_waits_for_a_yes(server: Server, served: str, tmp_path: Path):
@@ -249,9 +245,9 @@ def test_a_process_pool_runs_what_prefect_yaml_deploys(server: Server, tmp_path:
     parameters = {"profile": str(server.profile), "home": str(server.home), "out": str(tmp_path / "pooled")}
     worker = server.start("prefect", "worker", "start", "--pool", "sieveline")
     try:
-        lost = server.trigger(server.deployment("nightly"), **parameters, seed=7)
+        server.trigger(server.deployment("nightly"), **parameters, seed=7)
         until(lambda: [run for run in server.runs() if run["profile"]["seed"] == 7 and run["steps"]], "a step")
-        for victim in [*carrying(lost), worker.pid]:
+        for victim in [*below(worker.pid), worker.pid]:
             os.kill(victim, signal.SIGKILL)
         worker.wait()
         # The machine is gone and nobody told the server. A minute later the deployment takes runs again.
