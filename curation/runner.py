@@ -82,13 +82,15 @@ def execute(
 
 
 def _execute_rows(stage: Stage, tally: _Tally, config: StageConfig, parts: Sequence[Path], context: Context) -> Built:
+    name = tally.name  # `one` may be sent to another process: it holds no more than it needs
+
     def one(part: Path) -> _Part:
         frame = read_part(part)
         result = stage.run(frame.lazy(), config, context)
         if result.kept is None:
-            raise StoreError(f"{tally.name}: a row-scoped stage must return what it keeps")
+            raise StoreError(f"{name}: a row-scoped stage must return what it keeps")
         kept, dropped, edited, flagged = _collect(result.kept, result.dropped, result.edited, result.flagged)
-        return _Part(frame.height, *conserve(tally.name, frame, kept, dropped), edited, flagged, result.facts)
+        return _Part(frame.height, *conserve(name, frame, kept, dropped), edited, flagged, result.facts)
 
     with context.progress.task(tally.name, len(parts)) as task:
         for done in (context.each or map)(one, parts):

@@ -56,6 +56,10 @@ class Context:
     progress: Progress = field(default_factory=Silent)
     each: Callable[[Callable[[Path], Any], Sequence[Path]], Iterable[Any]] | None = None
 
+    def __reduce__(self) -> tuple[type[Context], tuple[int, Path]]:
+        """Sent to another process, a context keeps what shapes the output; progress is told here."""
+        return Context, (self.seed, self.home)
+
 
 @dataclass(frozen=True)
 class Result:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curation.handover.export import RECORD
 from curation.progress import Terminal
 from curation.runs import RunRecord
 from curation.stage import Context
@@ -25,6 +24,7 @@ from training.evaluation.harness import need_harness, run_harness
 from training.evaluation.result import Evaluation, shown
 from training.evaluation.run import evaluate
 from training.evaluation.subjects import find_subject, load_run, run_folder
+from training.provenance import record_of
 
 LM_EVAL = "lm_eval.json"
 
@@ -102,8 +102,9 @@ def _record(models: Sequence[str]) -> RunRecord | None:
     """The record beside the sets of the first training run: it stands in <sets>/models/<stage>."""
     for given in models:
         folder = run_folder(Path(given if Path(given).exists() else given.partition("=")[2]))
-        if folder is not None and (folder.parent.parent / RECORD).is_file():
-            return RunRecord.model_validate_json((folder.parent.parent / RECORD).read_bytes())
+        record = record_of(folder.parent.parent) if folder is not None else None
+        if record is not None:
+            return RunRecord.model_validate_json(record.read_bytes())
     return None
 
 

@@ -15,6 +15,7 @@ from curation.runs import RunRecord, Runs
 from flows.profiles import apply_override, load_profile, recorded
 from schemas.errors import UsageError
 from schemas.profile import Profile
+from training.provenance import record_of
 
 STAGES = ("sft", "rejection-sampling", "dpo", "reward", "rloo", "pretrain", "masked-lm", "classifier")
 REPORT_TO = "SIEVELINE_REPORT_TO"
@@ -61,10 +62,12 @@ def run_training(
 
 
 def find_sets(run: str, data: Path | None, home: Path) -> tuple[Path, RunRecord | None]:
-    """The hand-over folder to train on and, where it has one, the record of the run that made it."""
+    """The hand-over folder to train on and, where it has one, the record of the run that made it; that of a control is
+    the record of the hand-over that it stands in.
+    """
     if data is not None:
-        record = data / RECORD
-        return data, RunRecord.model_validate_json(record.read_bytes()) if record.exists() else None
+        record = record_of(data)
+        return data, RunRecord.model_validate_json(record.read_bytes()) if record else None
     found = Runs(home).load(run)
     folder = found.notes.get("out")
     if folder is None:
