@@ -193,8 +193,10 @@ def tell(console: Console, told: dict[str, Any]) -> None:
             f"candidates: {made['prompts']:,} prompts, {made['candidates']:,} candidates, "
             f"at most {made['most_tokens']:,} tokens{seconds}"
         )
-    unknown = sum(stage["seconds"] is None for stage in told["stages"])
-    rest = f"; {unknown} stages not known, as no run here was of such a size" if unknown else ""
-    lines.append(f"curation: about {sum(stage['seconds'] or 0.0 for stage in told['stages']):,.0f} s{rest}")
+    known = [stage["seconds"] for stage in told["stages"] if stage["seconds"] is not None]
+    unknown = len(told["stages"]) - len(known)
+    pace = f"about {sum(known):,.0f} s" if known else "time not known yet"
+    rest = f"; {unknown} stages not known, as no run here was of such a size" if unknown and known else ""
+    lines.append(f"curation: {pace}{rest}")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

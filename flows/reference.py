@@ -131,7 +131,7 @@ def _keys(model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         if list(_models(field.annotation)) and not (get_origin(field.annotation) and name == "stages"):
             continue
-        rows.append((f"`{name}`", _shape(field.annotation), _default(field), _told(field)))
+        rows.append((f"`{field.alias or name}`", _shape(field.annotation), _default(field), _told(field)))
     return _table(("key", "takes", "default", ""), rows) if rows else ""
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import tomllib
+import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 import typer
+from pydantic import BaseModel
 
-from curation.stage import load_stage, stage_names
+from curation.stage import Context, is_stage, load_stage, stage_names
 from flows.cli import app
-from flows.profiles import load_profile, split_override
+from flows.profiles import load_profile, names, split_override
 from schemas.errors import SievelineError
 from schemas.profile import Profile
+from tests.helpers import rows
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -27,7 +31,11 @@ INDENTED = re.compile(r"(?:^ {4}.*\n?)+", re.MULTILINE)
 INLINE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
-PAGE_NAMED = re.compile(r"\bdocs/[\w./-]+\.(?:md|svg|png)")
+PAGE_NAMED = re.compile(r"\bdocs/(?:how-to/|reference/)?[\w-]+\.(?:md|svg|png)")
+# A section or a key as it is written within a sentence: `[gates.bias]`, `[[stages]] use`, `generation.model=NAME`.
+KEY_NAMED = re.compile(r"`(\[{1,2})?([a-z_]+(?:\.[a-z_]+)*)\]{0,2}(?:[ =][^`\n]*)?`")
+# What looks like a key of the profile and is a file's name, a step of the ledger or a section of pyproject.toml.
+NO_KEY = re.compile(r"\.(?:json|jsonl|md)$|^rounds\.staleness$|^tool\.")
 # What stands before a command: variables of the environment, and the folder that it is in.
 BEFORE = re.compile(r"^(?:[A-Z_]+=\S+ +)*(?:\.venv/bin/)?sieveline ")
 # Commands whose --set changes a profile; of `stage` it changes the stage, of `export` it names a set.
@@ -107,12 +115,10 @@ def check_settings(command: str, values: dict[str, Any]) -> None:
     """
     overrides = values.get("set_") or ()
     if command == "stage":
-        data: dict[str, Any] = {}
-        for key, value in map(split_override, overrides):
-            data[key] = value
-        load_stage(values["name"]).Config.model_validate(data)
+        load_stage(values["name"]).Config.model_validate(dict(map(split_override, overrides)))
     elif command in WITH_PROFILE and overrides:
-        load_profile("best-1000" if "best-1000" == values.get("profile") else "nightly", overrides)
+        profile = values.get("profile")
+        load_profile(profile if profile in names() else "quickstart", overrides)
 
 
 def problem_of_toml(text: str, folder: Path) -> str | None:
@@ -131,6 +137,34 @@ def problem_of_toml(text: str, folder: Path) -> str | None:
     except SievelineError as error:
         return str(error)
     return None
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key of a profile with its sections, such as `gates.bias.max_cohens_d`, as TOML has them."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        yield path
+        for inner in models_in(field.annotation):
+            yield from keys(inner, f"{path}.")
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type: in a list, of a union, or itself."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models_in(inner)
+
+
+def unknown_keys(text: str, known: frozenset[str]) -> list[str]:
+    """Sections, and dotted names that begin with a section, of which the profile and the stages know nothing."""
+    return [
+        name
+        for bracket, name in KEY_NAMED.findall(FENCE.sub("", text))
+        if (bracket or ("." in name and name.partition(".")[0] in Profile.model_fields))
+        and name not in known
+        and not NO_KEY.search(name)
+    ]
 
 
 def title(page: Path) -> str:
@@ -152,6 +186,12 @@ def test_commands_exist(page: Path) -> None:
 def test_profiles_in_pages_are_profiles(page: Path, tmp_path: Path) -> None:
     found = [block.text for block in blocks(page.read_text(encoding="utf-8")) if block.language == "toml"]
     assert [problem for text in found if (problem := problem_of_toml(text, tmp_path))] == []
+
+
+def test_keys_within_sentences_exist() -> None:
+    known = frozenset(keys(Profile)) | set(stage_names())
+    told = {title(page): unknown_keys(page.read_text(encoding="utf-8"), known) for page in PAGES}
+    assert {page: found for page, found in told.items() if found} == {}
 
 
 def test_pages_that_code_and_pages_name_are_there() -> None:
@@ -190,7 +230,8 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     text = "[a](other.md#a-heading) [b](gone.md) [c](other.md#gone) [d](https://example.com) `[e](gone.md)`"
     assert dead_links(page, text) == ["gone.md", "other.md#gone"]
 
-    lines = "```console\nsieveline counts latest  # a comment\nHOME=x sieveline cuont \\\n  latest\n```\n\n    sieveline gc\n"
+    fenced = "```console\nsieveline counts latest  # a comment\nHOME=x sieveline cuont \\\n  latest\n```\n"
+    lines = f"{fenced}\n    sieveline gc\n"
     assert list(commands(lines)) == [["counts", "latest"], ["cuont", "latest"], ["gc"]]
     assert problem_of(["counts", "latest"]) is None
     assert problem_of(["cuont", "latest"]) == "no command cuont"
@@ -198,6 +239,10 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     assert problem_of(["curate", "--set", "generation.candidates=8"]) is None
     assert "candidate" in str(problem_of(["curate", "--set", "generation.candidate=8"]))
     assert "thresold" in str(problem_of(["stage", "dedup.minhash", "f", "--out", "o", "--set", "thresold=1"]))
+
+    known = frozenset(keys(Profile))
+    sentence = "`[gates.bias]`, `[gates.bais] x`, `gates.min_rows=5`, `gates.min_row`, `rounds.json`, `any.thing`"
+    assert unknown_keys(sentence, known) == ["gates.bais", "gates.min_row"]
 
     assert problem_of_toml("[gates]\nmin_rows = 5\n", tmp_path) is None
     assert "min_row" in str(problem_of_toml("[gates]\nmin_row = 5\n", tmp_path))
@@ -207,12 +252,35 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
 
 
 def test_stages_named_in_pages_exist() -> None:
-    """Words such as `dedup.minhash` in code of the pages whose first part is a folder of stages."""
-    stages = set(stage_names())
-    families = {name.partition(".")[0] for name in stages if "." in name}
-    found = set()
-    for page in PAGES:
-        for word in re.findall(r'use = "([\w.]+)"|sieveline stage ([\w.]+)', page.read_text(encoding="utf-8")):
-            found.add((title(page), word[0] or word[1]))
-    assert families
-    assert sorted((page, name) for page, name in found if name not in stages and name != "NAME") == []
+    """Each `use = "..."` and `sieveline stage ...`, but for the stage that the page itself has the file of."""
+    named = {
+        (page, name)
+        for page in PAGES
+        for match in re.findall(r'use = "([\w.]+)"|sieveline stage ([a-z][\w.]+)', page.read_text(encoding="utf-8"))
+        for name in match
+        if name and name not in stage_names()
+    }
+    unknown = [
+        (title(page), name)
+        for page, name in sorted(named)
+        if f"`curation/{name.replace('.', '/')}.py`" not in page.read_text(encoding="utf-8")
+    ]
+    assert unknown == []
+
+
+def test_the_stage_that_the_how_to_adds_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In "AB c" two of three letters are capitals; an answer without letters has a share of 0."""
+    page = (ROOT / "docs" / "how-to" / "own-stage.md").read_text(encoding="utf-8")
+    source = next(block.text for block in blocks(page) if block.language == "python")
+    stage: Any = types.ModuleType("curation.filter.shouting")
+    monkeypatch.setitem(sys.modules, stage.__name__, stage)
+    exec(compile(source, "own-stage.md", "exec"), stage.__dict__)
+    assert is_stage(stage)
+    frame = rows(
+        [("user", "q"), ("assistant", "ABC")],
+        [("user", "q"), ("assistant", "AB c")],
+        [("user", "q"), ("assistant", "1")],
+    )
+    made = stage.run(frame.lazy(), stage.Config(), Context())
+    assert made.kept.collect()["row_id"].to_list() == ["t:000002", "t:000003"]
+    assert made.dropped.collect().select("row_id", "reason", "value").rows() == [("t:000001", "shouting", 1.0)]

@@ -17,7 +17,7 @@ def prepare_prefect(home: Path) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
-        # A server that is started again knows who holds which slot, and a machine that is gone loses its own in a minute.
+        # A server that is started again knows who holds which slot; a machine that is gone loses its own in a minute.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
         "PREFECT_HOME": str((home / "prefect").resolve()),
