@@ -8,23 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Set, console
+from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Limit, Profile, Seed, Set, Sources, console
 from flows.operation.settings import prepare_prefect
 
 
 def curate(
-    profile: Annotated[
-        str, typer.Option(help="A profile that comes with the project, or a TOML file.")
-    ] = DEFAULT_PROFILE,
-    source: Annotated[
-        list[str] | None, typer.Option(help="A file, folder, glob or hf:owner/name; may be repeated.")
-    ] = None,
+    profile: Profile = DEFAULT_PROFILE,
+    source: Sources = None,
     comparisons: Annotated[
         list[str] | None, typer.Option(help="Preference data to take in: a file, folder or glob; may be repeated.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the three sets, the report and the record.")] = Path("out"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    limit: Limit = None,
+    seed: Seed = None,
     prompts: Annotated[int | None, typer.Option(min=1, help="How many prompts get candidates.")] = None,
     candidates: Annotated[int | None, typer.Option(min=1, help="Candidates a prompt.")] = None,
     dry_run: Annotated[

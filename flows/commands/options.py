@@ -26,6 +26,12 @@ Home = Annotated[
 ]
 Run = Annotated[str, typer.Argument(help="A run's name, a part of it that fits one run, or `latest`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")]
+Profile = Annotated[str, typer.Option(help="A profile that comes with the project, or a TOML file.")]
+Sources = Annotated[
+    list[str] | None, typer.Option("--source", help="A file, folder, glob or hf:owner/name; may be repeated.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the profile's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Set, console
+from flows.commands.options import DEFAULT_PROFILE, HOME, Home, Json, Limit, Profile, Seed, Set, Sources, console
 from flows.operation.settings import prepare_prefect
 
 if TYPE_CHECKING:
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 
 
 def rounds(
-    profile: Annotated[
-        str, typer.Option(help="A profile that comes with the project, or a TOML file.")
-    ] = DEFAULT_PROFILE,
-    source: Annotated[
-        list[str] | None, typer.Option(help="A file, folder, glob or hf:owner/name; may be repeated.")
-    ] = None,
+    profile: Profile = DEFAULT_PROFILE,
+    source: Sources = None,
     held_out: Annotated[
         list[str] | None, typer.Option(help="Prompts to evaluate on: a file, folder or hf: id; may be repeated.")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Most rounds.")] = None,
     prompts: Annotated[int | None, typer.Option(min=1, help="Prompts of a round.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the sets, the rounds and rounds.json.")] = Path("out"),
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many rows of each source.")] = None,
+    limit: Limit = None,
+    seed: Seed = None,
     json: Json = False,
     set_: Set = None,
     home: Home = HOME,
@@ -44,6 +41,8 @@ def rounds(
     from training.rounds.table import load
 
     values: dict[str, Any] = {"sources": [{"path": path} for path in source]} if source else {}
+    if seed is not None:
+        values["seed"] = seed
     asked = {"held_out": held_out, "count": count, "prompts": prompts}
     values["rounds"] = {key: value for key, value in asked.items() if value is not None}
     loaded = load_profile(profile, set_ or (), values, limit=limit)
