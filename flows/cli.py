@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -53,12 +55,18 @@ for panel, commands in COMMANDS.items():
         app.command(rich_help_panel=panel)(command)
 
 
+def _stop(number: int, frame: FrameType | None) -> None:
+    """A polite wish to end is one like Ctrl-C: engines and temporary servers are ended, too."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point: errors of ours are told in plain words and end with their exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Threads of torch that wait by spinning take the cores that other threads need; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     errors = Console(stderr=True, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         code = app(standalone_mode=False)
     except SievelineError as error:

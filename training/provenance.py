@@ -18,6 +18,12 @@ CONTROLS = "controls"
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def record_of(data: Path) -> Path | None:
+    """The record of the hand-over that a folder of sets is, or that a control (`<out>/controls/<name>`) stands in."""
+    places = [data, *([data.parent.parent] if data.parent.name == CONTROLS else [])]
+    return next((folder / RECORD for folder in places if (folder / RECORD).is_file()), None)
+
+
 def data_version(data: Path) -> dict[str, Any] | None:
     """The run that a folder of sets was handed over by: its name, the digest of its profile, key and digest of every
     stage, and its sources with their licences. None where the folder has no record.
@@ -25,9 +31,8 @@ def data_version(data: Path) -> dict[str, Any] | None:
     A control (`<out>/controls/<name>`) is told by the record of the hand-over that it stands in. Raises UsageError
     where the record cannot be read.
     """
-    folder = data.parent.parent if data.parent.name == CONTROLS and not (data / RECORD).exists() else data
-    file = folder / RECORD
-    if not file.exists():
+    file = record_of(data)
+    if file is None:
         return None
     try:
         record = RunRecord.model_validate_json(file.read_bytes())
@@ -39,7 +44,7 @@ def data_version(data: Path) -> dict[str, Any] | None:
         ) from error
     return {
         "run": record.run,
-        "set": data.name if folder != data else "handed over",
+        "set": data.name if file.parent != data else "handed over",
         "profile": {"name": record.profile["name"], "digest": sha256_value(record.profile)},
         "stages": [
             {"phase": step.phase, "stage": step.stage, "key": step.key, "digest": step.digest} for step in record.steps

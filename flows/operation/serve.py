@@ -67,7 +67,9 @@ def _start(port: int) -> subprocess.Popen[bytes]:
             hint=f"name another --port, or set PREFECT_API_URL=http://127.0.0.1:{port}/api to use that one",
         )
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    # The page asks the API at the address that it is told, which would be that of the default port.
+    environment = os.environ | {"PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api"}
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if server.poll() is not None:

@@ -20,6 +20,9 @@ def prepare_prefect(home: Path) -> None:
         # A server that is started again knows who holds which slot; a machine that is gone loses its own in a minute.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "60",
+        # SQLite on busy cores: wait for it rather than fail.
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
         "PREFECT_HOME": str((home / "prefect").resolve()),
     }
     for key, value in defaults.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import polars as pl
 import pytest
 
 from curation.handover.export import RECORD
+from curation.scoring.engines import make_scorer
+from curation.scoring.protocol import Item, Score, Scorer
 from curation.stage import Context
 from curation.store import verify
 from schemas.errors import EngineError, GateError, StoreError, UsageError
@@ -223,6 +226,28 @@ def test_against_the_previous_round_and_with_empty_answers(world: World):
     assert done.figures("new")["empty"]["value"] == 1.0
     assert done.figures("new")["reward"]["n"] == 0
     assert any("new was trained on is not known" in one for one in done.told["warnings"])
+
+
+class Noisy:
+    """A scorer that adds to each answer's number what depends on the others in its batch, as padding does."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.identity, self.batches = scorer.identity, scorer.batches
+
+    def score(self, batch: Sequence[Item]) -> list[Score]:
+        return [replace(one, reward=(one.reward or 0) + 1e-6 * at) for at, one in enumerate(self.scorer.score(batch))]
+
+
+def test_answers_that_say_the_same_are_a_tie_whatever_the_batch(world: World):
+    says = {name: lambda prompt: "The same." for name in ("base-model", "sft")}
+    noisy: Any = lambda entry, context: Noisy(make_scorer(entry, context))  # noqa: E731
+    done = world.evaluate(engines=engines(says, world.log), make=noisy)
+    versus = done.against("sft")
+    assert versus is not None
+    assert (versus["win_rate"]["value"], versus["ties"]) == (0.5, 4)
+    assert versus["proxy_win_rate"]["value"] == 0.5
+    assert versus["difference"]["reward"]["value"] == 0.0
 
 
 def test_two_models_of_one_name_need_labels(world: World):

@@ -25,7 +25,8 @@ full size on a GPU:
 
     LOCK=requirements-gpu.lock DATA=hf:databricks/databricks-dolly-15k MODEL=Qwen/Qwen2.5-1.5B-Instruct \\
     REWARD=Skywork/Skywork-Reward-V2-Qwen3-0.6B ENCODER=answerdotai/ModernBERT-base HELD_OUT=600 PROMPTS=500 \\
-    OPINION=5000 ROWS=9000 TOKENS=500000 SAMPLED=2000 CANDIDATES=16 MAX_TOKENS=512 ONLINE_STEPS=300 make proof
+    OPINION=4000 ROWS=9000 SCORED=6000 TOKENS=500000 SAMPLED=2000 CANDIDATES=16 MAX_TOKENS=512 ONLINE_STEPS=300 \\
+    make proof
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from training.evaluation.resample import mean
 from training.evaluation.result import Evaluation, load, shown
 
 BASE = "base"
-SECOND = ("sampled", "dpo", "rloo")
 RESAMPLES = 1000
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +36,7 @@ def tables(settings: Place) -> str:
     done = load(home / "evaluated")
     told = {
         "Against the base": _against(done, BASE),
-        "The second stages, against the model that they start from": _against(done, "previous"),
+        "Against `curated`, from which the second stages start": _against(done, "previous"),
         "The answers": _answers(done),
         "Without a reward model": _references(done, home),
         "Distance from the base": _distances(home),
@@ -54,7 +53,7 @@ def _against(done: Evaluation, other: str) -> str:
     rows = []
     for name in done.models:
         versus = done.against(name, other)
-        if versus is not None and (other == BASE or name in SECOND):
+        if versus is not None and name != BASE:
             rates = ("win_rate", "length_controlled_win_rate", "proxy_win_rate", "gap")
             steps = (shown(versus["difference"][key], digits) for key, digits in (("reward", 3), ("proxy", 3)))
             rows.append([name, *(shown(versus[key], 1, percent=True) for key in rates), *steps])

@@ -203,7 +203,20 @@ def test_an_out_folder_of_somebody_elses_is_refused_before_anything_runs(tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
-def test_interrupting_keeps_what_is_finished(tmp_path: Path):
+def alive(home: Path) -> list[str]:
+    """The processes that were given this home."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"PREFECT_HOME={home / 'prefect'}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_keeps_what_is_finished(tmp_path: Path, how: signal.Signals):
     arguments = ["curate", "--profile", profile(tmp_path), "--out", str(tmp_path / "o")]
     command = [sys.executable, "-m", "flows.cli", *arguments]
     env = os.environ | {"SIEVELINE_HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect")}
@@ -212,10 +225,14 @@ def test_interrupting_keeps_what_is_finished(tmp_path: Path):
     until = time.monotonic() + 120
     while not list((tmp_path / "store" / "clean.normalize").glob("[0-9a-f]*")) and time.monotonic() < until:
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(how)
     _, stderr = running.communicate(timeout=120)
     assert running.returncode == 130, stderr
     assert re.search(r"stopped; what is finished is kept", stderr)
+    until = time.monotonic() + 30
+    while alive(tmp_path) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert alive(tmp_path) == []
     assert json.loads(sieveline("counts", "--json", home=tmp_path).stdout)[0]["stage"] == "ingest"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from curation.digest import sha256_value
 from curation.runs import RunRecord, Step
+from flows.evaluate_command import evaluation_settings
+from flows.training_command import find_sets, settings
 from schemas.errors import UsageError
 from tests.training.sets import profile, write_completions
 from training.job import TrainedRun
@@ -95,6 +97,25 @@ def test_a_control_is_told_by_the_hand_over_it_stands_in_and_a_folder_without_a_
     (tmp_path / "run.json").write_text('{"run": ')
     with pytest.raises(UsageError, match="not the record of a run"):
         data_version(tmp_path)
+
+
+def test_a_control_is_trained_and_evaluated_with_the_settings_of_the_hand_over_it_stands_in(tmp_path: Path):
+    control = tmp_path / "controls" / "random"
+    model = control / "models" / "sft"
+    (model / "model").mkdir(parents=True)
+    (model / "manifest.json").write_text("{}")
+    (model / "model" / "config.json").write_text("{}")
+    mine = {"training": {"sft": {"max_steps": 77}}, "evaluation": {"prompts": 9}, "seed": 5, "stages": [{"use": "a"}]}
+    sources = [{"path": "starter", "name": "b", "licence": "MIT"}]
+    for at, (steps, prompts, seed) in enumerate([(6, 200, 0), (77, 9, 5)]):
+        # Without a record it is quickstart, whose SFT takes 6 steps.
+        sets, record = find_sets("latest", control, tmp_path)
+        made = settings(record, None, [])
+        assert (sets, made.training.sft.max_steps, made.seed) == (control, steps, seed)
+        told, drawn_by = evaluation_settings([f"random={model}"], None, [])
+        assert (told.prompts, drawn_by) == (prompts, seed)
+        if not at:
+            write_record(tmp_path, PROFILE | mine | {"sources": sources})
 
 
 def test_the_commit_is_told_with_whether_the_files_differ_from_it(tmp_path: Path):

@@ -77,10 +77,17 @@ def table(asked: Mapping[str, Committed]) -> pl.DataFrame:
 def rewards(
     store: Store, asked: Sequence[Committed], settings: Scoring, context: Context, make: Make, name: str
 ) -> pl.DataFrame:
-    """`completion_id`, the reward as `name`, and each scorer's own number as `<name>_<scorer>`."""
+    """`completion_id`, the reward as `name`, and each scorer's own number as `<name>_<scorer>`.
+
+    Answers to a prompt that say the same have the numbers of the first of them by id: what else is in a batch, or a
+    judge's mood, moves the last digits, and would decide what is a tie.
+    """
     done = score(store, list(asked), settings, context, make)
-    own = [pl.col(entry.column).alias(f"{name}_{entry.name}") for entry in settings.entries()]
-    return done.scan().select("completion_id", pl.col("reward").alias(name), *own).collect()
+    own = {f"{name}_{entry.name}": pl.col(entry.column) for entry in settings.entries()}
+    numbers = {
+        column: number.first().over("prompt_id", "text") for column, number in {name: pl.col("reward"), **own}.items()
+    }
+    return done.scan().sort("completion_id").select("completion_id", **numbers).collect()
 
 
 def verdicts(answers: pl.DataFrame, rule: Verifiable) -> pl.DataFrame:
