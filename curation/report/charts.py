@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,17 @@ DRESSES = {
     "dark": {"ink": "#c9d3dc", "grid": "#38424c", "main": "#5fb3ce", "second": "#e0935c"},
 }
 FONT = "Helvetica, Arial, sans-serif"
+# Pixels. A telephone of 390 shows a chart of this width as it is, so that labels keep their size.
+WIDTH = 350
 # The reader's font may be wider than the one that the labels were measured in.
-PADDING = {"left": 28, "right": 24, "top": 4, "bottom": 4}
+PADDING = {"left": 10, "right": 12, "top": 4, "bottom": 4}
+FEW = 8  # steps that are all named on an axis
+_SIZE = re.compile(r'<svg[^>]* width="([\d.]+)" height="([\d.]+)"')
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart as two data URIs, with the words for who cannot see it."""
+    """One chart as two data URIs, with the words for who cannot see it, and the size of the image in pixels."""
 
     title: str
     alt: str
@@ -31,11 +36,13 @@ class Chart:
 
 
 def bars(title: str, alt: str, axis: str, data: Sequence[dict[str, Any]]) -> Chart:
-    """One bar a `stage`, as long as its `rows`, in the order given."""
+    """One bar a `stage`, as long as its `rows`, in the order given, with room for its number."""
+    most = max((row["rows"] for row in data), default=0)
 
     def spec(ink: dict[str, str]) -> dict[str, Any]:
-        y = {"field": "stage", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 260}}
-        x = {"field": "rows", "type": "quantitative", "axis": {"title": axis, "tickMinStep": 1}}
+        y = {"field": "stage", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 190}}
+        x = {"field": "rows", "type": "quantitative", "axis": {"title": axis, "tickMinStep": 1, "tickCount": 3}}
+        x["scale"] = {"domain": [0, 1.4 * most or 1], "nice": False}
         label = {"type": "text", "align": "left", "dx": 4, "color": ink["ink"]}
         text = {"field": "rows", "type": "quantitative", "format": ","}
         return {
@@ -47,7 +54,7 @@ def bars(title: str, alt: str, axis: str, data: Sequence[dict[str, Any]]) -> Cha
             ],
         }
 
-    return draw(title, alt, spec, width=460, height=24 * max(1, len(data)))
+    return draw(title, alt, spec, height=22 * max(1, len(data)))
 
 
 def shares(
@@ -75,7 +82,7 @@ def shares(
             },
         }
 
-    return draw(title, alt, spec, width=320, height=180)
+    return draw(title, alt, spec, height=180)
 
 
 def histogram(title: str, alt: str, axis: str, bins: Sequence[Mapping[str, Any]]) -> Chart:
@@ -94,7 +101,7 @@ def histogram(title: str, alt: str, axis: str, bins: Sequence[Mapping[str, Any]]
             },
         }
 
-    return draw(title, alt, spec, width=320, height=160)
+    return draw(title, alt, spec, height=160)
 
 
 def told_histogram(key: str, bins: Sequence[Mapping[str, Any]], say: Catalogue) -> Chart:
@@ -126,13 +133,15 @@ def agreement(title: str, alt: str, names: Sequence[str], data: Sequence[dict[st
         return {"data": {"values": data}, "encoding": {"x": x, "y": y}, "layer": [square, label]}
 
     size = 40 + 44 * len(names)
-    return draw(title, alt, spec, width=size + 40 * len(names), height=size)
+    return draw(title, alt, spec, height=size)
 
 
 def curves(title: str, alt: str, axis: str, lines: Sequence[Mapping[str, Any]]) -> Chart:
     """One or two lines (`name`, `points` of step and value) over the steps of a training."""
     data = [{"line": line["name"], "step": step, "value": value} for line in lines for step, value in line["points"]]
     names = list(dict.fromkeys(line["name"] for line in lines))
+    steps = sorted({row["step"] for row in data})
+    few: dict[str, Any] = {"values": steps} if len(steps) <= FEW else {}
 
     def spec(ink: dict[str, str]) -> dict[str, Any]:
         colours = {"domain": names, "range": [ink["main"], ink["second"]]}
@@ -141,7 +150,7 @@ def curves(title: str, alt: str, axis: str, lines: Sequence[Mapping[str, Any]]) 
             "data": {"values": data},
             "mark": {"type": "line", "point": len(data) <= 20},
             "encoding": {
-                "x": {"field": "step", "type": "quantitative", "axis": {"title": axis, "tickMinStep": 1}},
+                "x": {"field": "step", "type": "quantitative", "axis": {"title": axis, "format": ",d"} | few},
                 "y": {
                     "field": "value",
                     "type": "quantitative",
@@ -152,28 +161,48 @@ def curves(title: str, alt: str, axis: str, lines: Sequence[Mapping[str, Any]]) 
             },
         }
 
-    return draw(title, alt, spec, width=320, height=160)
+    return draw(title, alt, spec, height=160)
 
 
-def draw(title: str, alt: str, spec: Any, *, width: int, height: int) -> Chart:
-    """Render a Vega-Lite specification, a function of the colours, in both dresses."""
+def draw(title: str, alt: str, spec: Any, *, height: int, width: int = WIDTH) -> Chart:
+    """Render a Vega-Lite specification, a function of the colours, in both dresses.
+
+    `width` is that of the image, labels and legends among it; `height` that of the plot alone. It is drawn once: what
+    stands in the colours of the light dress is then put into those of the dark one.
+    """
     import vl_convert
 
-    images = {}
-    for dress, ink in DRESSES.items():
-        axis = {
-            "labelColor": ink["ink"],
-            "titleColor": ink["ink"],
-            "gridColor": ink["grid"],
-            "domainColor": ink["grid"],
-            "tickColor": ink["grid"],
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-        }
-        legend = {"labelColor": ink["ink"], "labelFontSize": 12}
-        config = {"font": FONT, "background": "transparent", "view": {"stroke": None}, "axis": axis, "legend": legend}
-        whole = spec(ink) | {"width": width, "height": height, "padding": PADDING, "config": config}
-        svg = vl_convert.vegalite_to_svg(whole)
-        images[dress] = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-    return Chart(title, alt, images["light"], images["dark"], width, height)
+    fit = {"type": "fit-x", "contains": "padding"}
+    sized = {"width": width, "height": height, "autosize": fit, "padding": PADDING, "config": _config(DRESSES["light"])}
+    svg = vl_convert.vegalite_to_svg(spec(DRESSES["light"]) | sized)
+    told = _SIZE.search(svg)
+    size = (round(float(told[1])), round(float(told[2]))) if told else (width, height)
+    dark = {f'"{colour}"': f'"{DRESSES["dark"][name]}"' for name, colour in DRESSES["light"].items()}
+    worn = re.sub("|".join(dark), lambda found: dark[found[0]], svg)
+    return Chart(title, alt, _as_uri(svg), _as_uri(worn), *size)
+
+
+def _as_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _config(ink: Mapping[str, str]) -> dict[str, Any]:
+    axis = {
+        "labelColor": ink["ink"],
+        "titleColor": ink["ink"],
+        "gridColor": ink["grid"],
+        "domainColor": ink["grid"],
+        "tickColor": ink["grid"],
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    legend = {"labelColor": ink["ink"], "labelFontSize": 12, "labelLimit": 200, "columns": 2}
+    return {
+        "font": FONT,
+        "background": "transparent",
+        "view": {"stroke": None},
+        "axis": axis,
+        "legend": legend,
+        "text": {"fontSize": 11},
+    }

@@ -163,4 +163,5 @@ class Catalogue(string.Formatter):
 
     @property
     def _marks(self) -> dict[int, str]:
-        return str.maketrans({",": self._messages["format.thousands"], ".": self._messages["format.decimal"]})
+        marks = {",": self._messages["format.thousands"], ".": self._messages["format.decimal"], "-": "−"}
+        return str.maketrans(marks)

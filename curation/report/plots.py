@@ -12,7 +12,7 @@ from curation.report.charts import draw as drawn
 
 Row = Mapping[str, Any]
 Points = Sequence[Sequence[float]]
-MAP = 420  # pixels of a map's side
+MAP = 350  # pixels of a map's side
 LEGEND = 24  # and of the line above it
 
 
@@ -40,7 +40,7 @@ def overlaid(title: str, alt: str, data: Sequence[Row], groups: tuple[str, str],
             ],
         }
 
-    return drawn(title, alt, spec, width=230, height=110)
+    return drawn(title, alt, spec, width=270, height=110)
 
 
 def _colour(field: str, scale: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def square(title: str, alt: str, names: Sequence[str], cells: Sequence[Row]) -> 
         return {"data": {"values": data}, "encoding": {"x": x, "y": y}, "layer": [fill, text]}
 
     size = 48 * len(names)
-    return drawn(title, alt, spec, width=size, height=size)
+    return drawn(title, alt, spec, width=size + 170, height=size)
 
 
 def whiskers(title: str, alt: str, data: Sequence[Row], groups: Sequence[str], axis: str, even: float) -> Chart:
@@ -78,7 +78,7 @@ def whiskers(title: str, alt: str, data: Sequence[Row], groups: Sequence[str], a
     def spec(ink: dict[str, str]) -> dict[str, Any]:
         colours = {"domain": list(groups), "range": [ink["main"], ink["second"], ink["ink"]][: len(groups)]}
         x = {"type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"title": axis, "format": "%"}}
-        y = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 180}}
+        y = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 150}}
         place = {
             "y": y,
             "yOffset": {"field": "group", "sort": list(groups)},
@@ -100,7 +100,7 @@ def whiskers(title: str, alt: str, data: Sequence[Row], groups: Sequence[str], a
         return {"layer": [half, *layers]}
 
     names = len({row["name"] for row in data})
-    return drawn(title, alt, spec, width=360, height=40 + 22 * len(groups) * names)
+    return drawn(title, alt, spec, height=40 + 22 * len(groups) * names)
 
 
 def reliability(title: str, alt: str, data: Sequence[Row], groups: Sequence[str], axes: tuple[str, str]) -> Chart:
@@ -129,7 +129,7 @@ def reliability(title: str, alt: str, data: Sequence[Row], groups: Sequence[str]
         }
         return {"layer": [same, *layers]}
 
-    return drawn(title, alt, spec, width=300, height=220)
+    return drawn(title, alt, spec, height=220)
 
 
 def scatter(title: str, alt: str, groups: Mapping[str, Points]) -> Chart:

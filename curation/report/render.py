@@ -17,6 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from curation.report.build import Report, build
+from curation.report.charts import WIDTH
 from curation.report.excerpts import printable
 from curation.report.language import Catalogue
 from curation.report.sections import drawn
@@ -67,6 +68,7 @@ def _body(
         f=figures,
         t=_markup(say.within(name, markup=True)),
         charts=drawn(name, figures, say.within(name)),
+        widest=WIDTH,
     )
 
 

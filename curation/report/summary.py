@@ -48,6 +48,10 @@ class Sizes(TypedDict):
     """Rows of the SFT set."""
     sft_characters: int | None
     """Characters of all messages of the SFT set."""
+    sft_tokens: int | None
+    """Tokens of its prompts and answers, by the tokenizer of the model to be trained; null where that is not here."""
+    sft_tokens_about: bool
+    """Whether that is the mean of a sample times the rows."""
     rejection_sampling: int | None
     """Rows of the rejection-sampling set."""
     preference: int | None
@@ -109,7 +113,7 @@ def gather(run: ReportRun, sections: Mapping[str, Any]) -> Figures:
     """The summary, from the record, the tables and what the sections found."""
     return Figures(
         verdict=verdict(run.record),
-        sizes=sizes(run),
+        sizes=sizes(run, sections.get("tokens")),
         cost=cost(run.record),
         change=change(run.record, run.previous),
         foremost=foremost({name: figures.get("findings", []) for name, figures in sections.items()}),
@@ -156,7 +160,16 @@ def sets(record: RunRecord) -> dict[str, int | None]:
     return told
 
 
-def sizes(run: ReportRun) -> Sizes:
+def sft_tokens(section: Mapping[str, Any] | None) -> tuple[int | None, bool]:
+    """The tokens of the SFT set, from the section of lengths in tokens, and whether they are scaled up of a sample."""
+    if section is None or section["unit"] != "tokens":
+        return None, False
+    mine = [entry for entry in section["lengths"] if entry["when"] == "curated" and entry["counted"]]
+    whole = sum(entry["sum"] / entry["counted"] * entry["rows"] for entry in mine)
+    return (round(whole) if mine else None), any(entry["counted"] < entry["rows"] for entry in mine)
+
+
+def sizes(run: ReportRun, lengths: Mapping[str, Any] | None) -> Sizes:
     """Rows, characters, tokens and pairs."""
     made, read = sets(run.record), run.steps("ingest")
     characters = None
@@ -167,11 +180,14 @@ def sizes(run: ReportRun) -> Sizes:
     if run.scored is not None:
         tokens = int(run.scored.select(pl.col("tokens").cast(pl.Int64).sum()).collect().item())
     score = run.step("score")
+    told, about = sft_tokens(lengths)
     return Sizes(
         read=sum(step.counts["in"] for step in read),
         quarantined=sum(step.counts["quarantined"] for step in read),
         sft=made["sft"],
         sft_characters=characters,
+        sft_tokens=told,
+        sft_tokens_about=about,
         rejection_sampling=made["rejection_sampling"],
         preference=made["preference"],
         candidates=score.counts["kept"] if score else None,

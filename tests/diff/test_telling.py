@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +19,7 @@ from curation.runs import Runs
 from flows.commands.diff import diff
 from schemas.errors import StoreError, UsageError
 from tests.diff.small import add_pairs, frame, run_of
+from tests.report.page import Page
 
 LENGTH, PERSONAL = "filter.length", "privacy.personal_data"
 HOSTILE = [
@@ -34,22 +34,6 @@ HOSTILE = [
 ]
 app = typer.Typer()
 app.command()(diff)
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, in order, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def told(*arguments: str) -> str:

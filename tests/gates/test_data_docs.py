@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
@@ -20,30 +19,16 @@ from schemas.profile.gates import Gates
 from tests.gates.tables import table
 from tests.gates.test_shares import REFUSAL
 from tests.helpers import rows
+from tests.report.page import Page
 
 MARKER = "sk-proj-T0pS3cretT0pS3cret"
 LOADS = {"script", "link", "img", "iframe", "object", "embed", "base", "form", "svg", "audio", "video", "source"}
 
 
-class Page(HTMLParser):
-    """Collects the tags, the attributes that may name a resource, and the text of a page."""
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.words: list[str] = []
-        self.feed(page.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src", "srcset", "style", "action")]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data.strip())
-
-    def cells(self) -> list[str]:
-        return [word for word in self.words if word]
+def links(page: Page) -> list[str]:
+    """What a page may load or lead to."""
+    named = ("href", "src", "srcset", "style", "action")
+    return [value for _, name, value in page.attributes if name in named]
 
 
 def pages(folder: Path) -> list[Path]:
@@ -74,19 +59,19 @@ def test_no_page_asks_anything_of_a_network(tmp_path: Path):
     assert [path.name for path in built] == ["curated.html", "index.html", "ingested.html"]
     for path in built:
         text = path.read_text(encoding="utf-8")
-        page = Page(path)
+        page = Page.of(path)
         assert not LOADS & set(page.tags), path
         assert not re.search(r"https?:|//|@import|url\(|javascript:", text), path
         assert "default-src 'none'" in text
-        assert all((path.parent / link).exists() for link in page.links)
-        assert page.links
+        assert all((path.parent / link).exists() for link in links(page))
+        assert links(page)
 
 
 def test_no_value_of_the_data_is_in_any_byte(tmp_path: Path):
     docs = run(tmp_path)
     assert all(MARKER.encode() not in path.read_bytes() for path in pages(docs))
     # The rows failed, so values of theirs are what a site of the library's own would have shown.
-    found = Page(docs / "curated.html").cells()
+    found = Page.of(docs / "curated.html").cells
     assert {"t:000001", "t:000002", "t:000003", "roles_legal"} <= {word.split(",")[0] for word in found}
 
 
@@ -115,10 +100,10 @@ def test_a_page_tells_each_expectation_what_failed_first(tmp_path: Path):
         | {"passed": False, "observed": 0.25, "high": 0.2, "failed": 2, "ids": ["t:000001"], "detail": "2 of 8"},
     ]
     index = write_docs(tmp_path, "<b>a & b</b>", [Checked("Some <i>table</i>", 8, results)])
-    assert Page(index).cells()[-7:] == ["Some <i>table</i>", "8", "2", "1", "0", "1", "0"]
-    assert {"b", "i"}.isdisjoint(Page(index).tags)
-    page = Page(tmp_path / "some-i-table-i-.html")
-    assert page.cells()[page.cells().index("many") :] == [
+    assert Page.of(index).cells[-7:] == ["Some <i>table</i>", "8", "2", "1", "0", "1", "0"]
+    assert {"b", "i"}.isdisjoint(Page.of(index).tags)
+    page = Page.of(tmp_path / "some-i-table-i-.html")
+    assert page.cells[page.cells.index("many") :] == [
         "many", "expect_few", "failed", "warning", "not many", "2 of 8", "0.25", "at most 0.2", "2", "25.00%",
         "t:000001",
         "fine", "expect_fine", "passed", "critical", "is fine", "0",
@@ -132,7 +117,7 @@ def test_limits_are_told_in_words(tmp_path: Path, low: float | None, high: float
     result = {"rows": 1, "low": low, "high": high, "observed": 7_000, "failed": 0, "ids": [], "passed": True}
     result |= {"name": "n", "description": "d", "severity": "info", "expectation": "e"}
     write_docs(tmp_path, "t", [Checked("x", 1, [result])])
-    *_, before, rows_failing = Page(tmp_path / "x.html").cells()
+    *_, before, rows_failing = Page.of(tmp_path / "x.html").cells
     assert (before, rows_failing) == (told or "7,000", "0")
 
 

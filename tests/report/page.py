@@ -22,21 +22,44 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siev
 
 
 class Page(HTMLParser):
-    """Collects elements, attributes and text."""
+    """The elements of a page with their attributes, in order, and its pieces of text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
         self.words: list[str] = []
         self.feed(html)
 
+    @classmethod
+    def of(cls, file: Path) -> Page:
+        """That of a file."""
+        return cls(file.read_text(encoding="utf-8"))
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+    @property
+    def tags(self) -> list[str]:
+        """The name of each element."""
+        return [tag for tag, _ in self.elements]
+
+    @property
+    def attributes(self) -> list[tuple[str, str, str]]:
+        """Element, name and value of each attribute."""
+        return [(tag, name, value) for tag, attributes in self.elements for name, value in attributes.items()]
+
+    @property
+    def text(self) -> str:
+        """All text, as it stands."""
+        return "".join(self.words)
+
+    @property
+    def cells(self) -> list[str]:
+        """The pieces of text that are more than white space."""
+        return [word.strip() for word in self.words if word.strip()]
 
 
 @contextmanager

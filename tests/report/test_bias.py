@@ -15,8 +15,18 @@ from curation.runs import RunRecord, Runs
 from curation.stage import Context
 from schemas.profile.gates import BiasLimits
 from tests.gates.tables import candidate, pair_frame, scored_frame, table
-from tests.report.test_report import HOSTILE, Page
+from tests.report.page import Page
 from tests.runs import make_run
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</style><script>alert(1)</script>",
+    "{{ 7*7 }}{% raw %}",
+    "\"><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "<!--", "]]>", "&lt;b&gt;", "\u202e\u0000<b>",
+]  # fmt: skip
 
 BOTH = [("p1-0", "p1-1"), ("p2-0", "p2-1")]
 FACTS = {
@@ -75,7 +85,7 @@ def test_the_panel_is_shown_with_intervals_and_counts(tmp_path: Path):
     assert "judge judge reward j 3 1 judge_unparsable 0 0.500 0.500 37.5 % 62.5 %" in words
     assert "model reward 1.000 [0.342, 1.000] 2" in words
     assert "judge reward 0.500 [0.095, 0.905] 2" in words
-    assert "other 1 off_policy, 1 on_policy 2" in words
+    assert "other 1 off-policy, 1 on-policy 2" in words
     assert "2 pairs of 2 prompts (2 by reward); mean margin 1.000" in words
     alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
     assert any("model and judge 0.50" in alt for alt in alts)

@@ -18,7 +18,7 @@ from curation.runs import RunRecord, Runs
 from curation.stage import Context
 from flows.profiles import load_profile
 from tests.helpers import answer, rows
-from tests.report.test_report import Page
+from tests.report.page import Page
 from tests.runs import _ingested
 
 WORDS = [f"word{at}" for at in range(60)]

@@ -43,6 +43,10 @@ def test_the_page_asks_for_nothing_and_fits_a_telephone(pages: dict[str, str], t
         broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
         page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
         assert page.evaluate(broken) == 0
+        # Labels are of 12 pixels where an image is shown at its own size.
+        sizes = page.evaluate("[...document.images].map(i => [i.clientWidth, i.naturalWidth])")
+        assert sizes
+        assert all(shown == drawn for shown, drawn in sizes)
 
 
 def test_headings_stand_in_order_and_links_lead_somewhere(pages: dict[str, str], tmp_path: Path):

@@ -17,19 +17,8 @@ from curation.runner import run_stage
 from curation.stage import Context, load_stage
 from curation.store import Built, write_table
 from schemas.records import DECISIONS
-from tests.helpers import rows
 from tests.report.page import Page
 from tests.runs import make_run
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</style><script>alert(1)</script>",
-    "{{ 7*7 }}{% raw %}",
-    "\"><svg onload=alert(1)>",
-    "javascript:alert(1)",
-    "<!--", "]]>", "&lt;b&gt;", "\u202e\u0000<b>",
-]  # fmt: skip
 
 
 @pytest.mark.engine
@@ -88,19 +77,6 @@ def test_the_policy_matches_the_style_and_nothing_runs(tmp_path: Path):
     assert not [a for a in page.attributes if a[1].startswith("on") or a[1] == "style"]
     links = [v for _, n, v in page.attributes if n in ("href", "src", "srcset")]
     assert all(v.startswith(("#", "data:")) for v in links)
-
-
-def test_hostile_text_stays_text(tmp_path: Path):
-    plain = Page(render(*make_run(tmp_path / "plain")))
-    talks = []
-    for payload in HOSTILE:
-        talks.append([("user", payload), ("assistant", f"answer {payload}")])
-        talks.append([("user", f"short {payload}"), ("assistant", "y")])
-        talks.append([("system", payload), ("user", "q"), ("assistant", payload * 2)])
-    page = Page(render(*make_run(tmp_path / "hostile", rows(*talks))))
-    assert sorted(set(page.tags)) == sorted(set(plain.tags))
-    assert {(t, n) for t, n, _ in page.attributes} == {(t, n) for t, n, _ in plain.attributes}
-    assert "<script>alert(1)</script>" in "".join(page.words), "the payloads are shown, as text"
 
 
 def test_excerpts_show_what_does_not_print():

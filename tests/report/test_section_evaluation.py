@@ -107,6 +107,80 @@ def test_a_copy_beside_the_models_is_the_same_result(trained: tuple[Runs, RunRec
     assert [result["key"] for result in found["results"]] == [key]
 
 
+def compared(result: evaluation.Result, **more: Any) -> dict[str, Any]:
+    """The table that `sieveline compare` makes of one evaluation."""
+    rows = [
+        {name: value for name, value in one.items() if name != "of_run"} | {"tokens": {"value": one["tokens"]}} | more
+        for one in result["models"]
+    ]
+    return {"base": "base", "prompts": 200, "rows": rows, "notes": ["not one token budget"]}
+
+
+def test_a_comparison_beside_the_sets_comes_first_and_has_the_models_of_the_run(
+    trained: tuple[Runs, RunRecord], tmp_path: Path
+):
+    evaluate(trained[0], key=KEY, won=(0.6, 0.55, 0.65))
+    alone = evaluation.gather(opened(trained))
+    assert alone is not None
+    file = tmp_path / "out" / "comparison.json"
+    file.write_bytes(orjson.dumps(compared(alone["results"][0])))
+    found = evaluation.gather(opened(trained))
+    assert found is not None
+    first, second = found["results"]
+    assert (first["key"], first["leaked"], first["warnings"]) == (None, None, ["not one token budget"])
+    assert first["models"] == second["models"]
+    assert "several evaluations in one table" in render(*trained)
+    # Of other models, which this run's evaluations do not know, and of another make.
+    for told in (compared(alone["results"][0], tokens={"value": 7.0}), {"rows": 3}):
+        file.write_bytes(orjson.dumps(told))
+        assert evaluation.gather(opened(trained)) == alone
+
+
+def table(run: str, **more: Any) -> dict[str, Any]:
+    """Two rounds, the first of which made the best model."""
+
+    def made(at: int, found: str) -> dict[str, Any]:
+        versus = {"win_rate": figure(0.6, 0.55, 0.65), "gap": figure(0.0, -0.1, 0.1)}
+        return {
+            "round": at, "run": f"{run}-round-{at}", "policy": {"policy": f"m{at - 1}@w"},
+            "written": [{"candidates": 40}, {"candidates": 6}], "stale": {"pairs": 11, "stale": 2},
+            "trained": [{"stage": "dpo", "weights": f"w{at}"}],
+            "evaluation": {"against": {"previous": versus, "base": None}}, "decision": {"found": found},
+        }  # fmt: skip
+
+    told = {
+        "format": 1,
+        "run": run,
+        "status": "finished",
+        "ended": "<b>no gain",
+        "best": {"weights": "w1", "policy": "b"},
+    }
+    return told | {"rounds": [made(1, "gained"), made(2, "no_gain")]} | more
+
+
+def test_rounds_that_began_with_the_run_are_a_table(trained: tuple[Runs, RunRecord], tmp_path: Path):
+    name, file = trained[1].run, tmp_path / "out" / "rounds.json"
+    file.write_bytes(orjson.dumps(table(name)))
+    found = evaluation.gather(opened(trained))
+    assert found is not None
+    assert found["rounds"] is not None
+    first, second = found["rounds"]["rounds"]
+    assert (found["rounds"]["status"], found["rounds"]["best"], found["results"]) == ("finished", "b", [])
+    assert first == {
+        "round": 1, "run": f"{name}-round-1", "sampled": "m0@w", "candidates": 46, "pairs": 11, "stale": 2,
+        "stages": ["dpo"], "win_rate": figure(0.6, 0.55, 0.65), "win_rate_base": None, "gap": figure(0.0, -0.1, 0.1),
+        "found": "gained", "best": True,
+    }  # fmt: skip
+    assert (second["best"], second["found"]) == (False, "no_gain")
+    section = render(*trained).partition('<section id="evaluation"')[2].partition("</section>")[0]
+    assert "&lt;b&gt;no gain" in section
+    assert "better than the round before" in section
+    assert section.count('class="chosen"') == 1
+    for told in (table("another"), table(name, format=2), table(name, rounds=[{}]), []):
+        file.write_bytes(orjson.dumps(told))
+        assert evaluation.gather(opened(trained)) is None
+
+
 def test_the_page_shows_rates_with_intervals_and_a_chart(trained: tuple[Runs, RunRecord]):
     evaluate(trained[0], key=KEY, won=(0.6, 0.55, 0.65), parted=True)
     section = render(*trained, "ko").partition('<section id="evaluation"')[2].partition("</section>")[0]

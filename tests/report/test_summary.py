@@ -10,7 +10,7 @@ from curation.report import render
 from curation.report.context import ReportRun
 from curation.report.finding import Finding, finding, foremost
 from curation.report.sections import bias, duplicates, funnel, pairs, rewards
-from curation.report.summary import change, cost, verdict
+from curation.report.summary import change, cost, sft_tokens, verdict
 from tests.report.page import Page
 from tests.runs import make_run
 
@@ -126,3 +126,15 @@ def test_findings_stand_on_their_limits():
     assert rewards.findings(100, 1, 24, []) == []
     planted = [{"stage": "s", "kind": "k", "planted": 100, "found": n} for n in (95, 94)]
     assert [one["values"]["found"] for one in duplicates._missed(planted)] == [94]
+
+
+def test_the_tokens_of_the_set_are_those_of_the_section_scaled_up_where_it_counted_a_sample():
+    def lengths(counted: int, total: int, when: str = "curated") -> dict[str, object]:
+        return {"when": when, "rows": 10, "counted": counted, "sum": total}
+
+    section = {"unit": "tokens", "lengths": [lengths(10, 999, "read"), lengths(10, 50), lengths(10, 70)]}
+    assert sft_tokens(section) == (120, False)
+    # Half of the rows have 25 and 35 tokens: all of them twice as many.
+    assert sft_tokens(section | {"lengths": [lengths(5, 25), lengths(5, 35)]}) == (120, True)
+    assert sft_tokens(section | {"lengths": [lengths(0, 0)]}) == (None, False)
+    assert sft_tokens(section | {"unit": "words"}) == sft_tokens(None) == (None, False)

@@ -1,32 +1,37 @@
 """How the models that were trained on this run's sets answer held-out prompts, beside the model they come from.
 
-Results are what `sieveline evaluate` and `sieveline compare` left in the store, and in folders of the hand-over that
-they were copied to: `evaluation.json` and a manifest (docs/evaluation.md lists the keys). They are read as plain files.
+Results are what `sieveline evaluate` left in the store, and in folders of the hand-over that they were copied to:
+`evaluation.json` and a manifest (docs/evaluation.md lists the keys); and what `sieveline compare` and `rounds`
+left in the hand-over: `comparison.json` and `rounds.json` (docs/rounds.md). They are read as plain files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 from typing_extensions import TypedDict
 
-from curation.report import plots
+from curation.report import plots, rounds
 from curation.report.charts import Chart
 from curation.report.context import ReportRun
 from curation.report.finding import Finding, finding
 from curation.report.interval import Interval
 from curation.report.language import Catalogue
+from curation.report.rounds import Table
 from curation.report.sections.training import models as trained
 from curation.store import Manifest, verify
 from schemas.errors import StoreError
 
 STAGE = "evaluate"
 RESULT = "evaluation.json"
+COMPARISON = "comparison.json"
 FORMAT = 1
 MOST = 6  # results, those of the most prompts
 RATES = ("win_rate", "length_controlled_win_rate", "proxy_win_rate")
+SAYS = ("gained", "parted")
 OWN = ("reward", "kl_token", "accuracy", "refusal", "repetition", "cut")
 
 
@@ -72,14 +77,14 @@ class Model(TypedDict):
 class Result(TypedDict):
     """One evaluation."""
 
-    key: str
-    """In the store."""
+    key: str | None
+    """In the store; null for a comparison of several evaluations."""
     base: str
     """What the others are compared with."""
     prompts: int
     """Held out."""
-    leaked: int
-    """Prompts left out because something had been trained on them."""
+    leaked: int | None
+    """Prompts left out because something had been trained on them; null where the file does not tell."""
     models: list[Model]
     """The base first."""
     warnings: list[str]
@@ -89,6 +94,8 @@ class Result(TypedDict):
 class Figures(TypedDict):
     """Evaluations of models that were trained on this run's sets."""
 
+    rounds: Table | None
+    """Rounds of sampling and training that began with this run."""
     results: list[Result]
     """Those of the most prompts first."""
     more: int
@@ -100,8 +107,16 @@ class Figures(TypedDict):
 def gather(run: ReportRun) -> Figures | None:
     """Results with at least one model that was trained on what the run made; None where there is none."""
     keys = {model["key"] for model in trained(run.record)}
-    if not keys:
+    table = rounds.gather(run.record)
+    results = _evaluations(run, keys) if keys else []
+    if not results and table is None:
         return None
+    shown = results[:MOST]
+    return Figures(rounds=table, results=shown, more=len(results) - len(shown), findings=_findings(shown))
+
+
+def _evaluations(run: ReportRun, keys: set[str]) -> list[Result]:
+    """The comparison first, then the evaluations of the most prompts."""
     places = [run.runs.store.root / STAGE]
     out = run.record.notes.get("out")
     places += [Path(out), Path(out) / "models"] if out is not None else []
@@ -111,11 +126,29 @@ def gather(run: ReportRun) -> Figures | None:
             told = _read(file)
             if told is not None and keys & _trained_in(told[1]):
                 found[told[0].key] = _result(*told, keys)
-    results = sorted(found.values(), key=lambda result: (-result["prompts"], result["key"]))
-    if not results:
-        return None
-    shown = results[:MOST]
-    return Figures(results=shown, more=len(results) - len(shown), findings=_findings(shown))
+    compared = [] if out is None else _comparison(Path(out) / COMPARISON, found)
+    return compared + [found[key] for key in sorted(found, key=lambda key: (-found[key]["prompts"], key))]
+
+
+def _comparison(file: Path, known: Mapping[str, Result]) -> list[Result]:
+    """A table of several evaluations. It is of this run where it says the same of a model as one of the `known`."""
+    try:
+        told = orjson.loads(file.read_bytes())
+        rows = [_row(row) for row in told["rows"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    ours = [model for result in known.values() for model in result["models"] if model["of_run"]]
+    for row in rows:
+        row["of_run"] = any(row | {"of_run": True, "stages": model["stages"]} == model for model in ours)
+    if not any(row["of_run"] for row in rows):
+        return []
+    shared: dict[str, Any] = {"base": told["base"], "prompts": told["prompts"], "warnings": list(told["notes"])}
+    return [cast(Result, {"key": None, "leaked": None, "models": rows, **shared})]
+
+
+def _row(told: dict[str, Any]) -> Model:
+    own: dict[str, Any] = {name: told[name] for name in ("name", "base", "stages", *OWN, *RATES, "gap", *SAYS)}
+    return cast(Model, own | {"of_run": False, "tokens": told["tokens"]["value"]})
 
 
 def _read(file: Path) -> tuple[Manifest, dict[str, Any]] | None:
@@ -145,7 +178,7 @@ def _result(manifest: Manifest, told: dict[str, Any], keys: set[str]) -> Result:
 
 def _model(name: str, told: dict[str, Any], base: str, keys: set[str]) -> Model:
     figures, versus = told["figures"], told["against"].get("base") or {}
-    compared = {rate: versus.get(rate) for rate in (*RATES, "gap", "gained", "parted")}
+    compared = {rate: versus.get(rate) for rate in (*RATES, "gap", *SAYS)}
     said: dict[str, Any] = {figure: figures[figure] for figure in OWN} | {"tokens": figures["tokens"]["value"]}
     trained_by = {run["key"]: run["stage"] for run in told["training"]}
     whose = {"name": name, "base": name == base, "of_run": bool(keys & trained_by.keys())}
