@@ -50,6 +50,14 @@ NAMES: Final = (*TASKS, "question_answering", "other")
 def task_type() -> pl.Expr:
     """The task type of a row's last user turn, one of NAMES; `other` where there is no such turn."""
     request = text.last_user().fill_null("").str.slice(0, READ)
-    kinds = [pl.when(request.str.contains(pattern)).then(pl.lit(name)) for name, pattern in TASKS.items()]
-    asks = pl.when(request.str.contains(_ASKS)).then(pl.lit("question_answering"))
+    kinds = [pl.when(_has(request, pattern)).then(pl.lit(name)) for name, pattern in TASKS.items()]
+    asks = pl.when(_has(request, _ASKS)).then(pl.lit("question_answering"))
     return pl.coalesce(*kinds, asks, pl.lit("other"))
+
+
+def _has(request: pl.Expr, pattern: str) -> pl.Expr:
+    """Whether a pattern is found. Its word edges are those of Latin letters: "Python으로" has the word Python.
+
+    It is many times as fast, too: the engine needs no tables of Unicode for it.
+    """
+    return request.str.contains(pattern.replace(r"\b", r"(?-u:\b)"))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ import pytest
 
 from curation.store import temporary
 from flows.stopping import is_stop
+from tests.flows.prefect_server import running, with_models
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,26 +49,25 @@ min_margin = 0.001
 """
 
 
-def sieveline(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def sieveline(*arguments: str, home: Path, api: str | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.cli", *arguments]
-    env = os.environ | {"SIEVELINE_HOME": str(home), "PREFECT_HOME": str(home / "prefect")} | environment
+    env = os.environ | {"SIEVELINE_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
+    env |= {"PREFECT_API_URL": api} if api else {}
     with_models(home)
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-
-
-def with_models(home: Path) -> None:
-    """A home that finds the packaged models converted: that takes half a minute, and is done once for all tests."""
-    home.mkdir(parents=True, exist_ok=True)
-    converted = ROOT / ".sieveline" / "models"
-    converted.mkdir(parents=True, exist_ok=True)
-    if not (home / "models").exists():
-        (home / "models").symlink_to(converted)
 
 
 def profile(tmp_path: Path, source: str = "starter", change: tuple[str, str] = ("", "")) -> str:
     path = tmp_path / "small.toml"
     path.write_text(PROFILE.format(source=source).replace(*change))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for runs that do not need one of their own: starting it is most of what a small run takes."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server.api
 
 
 @pytest.fixture(scope="module")
@@ -157,29 +158,47 @@ def test_wrong_use_is_told_and_ends_with_2(tmp_path: Path, arguments: list[str],
     assert "Traceback" not in done.stderr
 
 
-def test_too_much_quarantine_ends_with_3(tmp_path: Path):
+def test_too_much_quarantine_ends_with_3(tmp_path: Path, api: str):
     raw = tmp_path / "bad.jsonl"
     raw.write_text('{"prompt": "a question", "completion": "an answer"}\n{broken\n{"prompt": "b", "completion": 7}\n')
-    done = sieveline("curate", "--profile", profile(tmp_path, str(raw)), "--out", str(tmp_path / "o"), home=tmp_path)
+    done = sieveline(
+        "curate",
+        "--profile",
+        profile(tmp_path, str(raw)),
+        "--out",
+        str(tmp_path / "o"),
+        home=tmp_path,
+        api=api,
+    )
     assert done.returncode == 3, done.stderr
     assert "bad.jsonl: 2 of 3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "o" / "run.json").exists()
 
 
-def test_a_failed_gate_ends_with_4_and_names_the_expectation(tmp_path: Path):
+def test_a_failed_gate_ends_with_4_and_names_the_expectation(tmp_path: Path, api: str):
     raw = tmp_path / "few.jsonl"
     raw.write_text('{"prompt": "a question", "completion": "an answer"}\n')
     strict = profile(tmp_path, str(raw), ("[generation]", "[gates]\nmin_rows = 50\n[generation]"))
-    done = sieveline("curate", "--profile", strict, "--out", str(tmp_path / "o"), home=tmp_path)
+    done = sieveline("curate", "--profile", strict, "--out", str(tmp_path / "o"), home=tmp_path, api=api)
     assert done.returncode == 4, done.stderr
     assert "row_count: at least 50 rows; observed 1" in done.stderr
-    assert json.loads(sieveline("counts", "--json", home=tmp_path).stdout)[-1]["stage"] == "gates.ingested"
+    assert json.loads(sieveline("counts", "--json", home=tmp_path, api=api).stdout)[-1]["stage"] == "gates.ingested"
 
 
-def test_a_profile_that_generates_nothing_hands_over_the_curated_set_alone(tmp_path: Path):
+def test_a_profile_that_generates_nothing_hands_over_the_curated_set_alone(tmp_path: Path, api: str):
     curated_only = profile(tmp_path, change=('engine = "deterministic"', 'engine = "none"'))
-    done = sieveline("curate", "--profile", curated_only, "--out", str(tmp_path / "o"), "--limit", "20", home=tmp_path)
+    done = sieveline(
+        "curate",
+        "--profile",
+        curated_only,
+        "--out",
+        str(tmp_path / "o"),
+        "--limit",
+        "20",
+        home=tmp_path,
+        api=api,
+    )
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "README.md", "data_docs", "profile.toml", "report.html", "report.json", "run.json", "sft",
@@ -187,9 +206,17 @@ def test_a_profile_that_generates_nothing_hands_over_the_curated_set_alone(tmp_p
     assert "Candidates:" not in (tmp_path / "o" / "README.md").read_text()
 
 
-def test_a_dead_server_ends_with_5(tmp_path: Path):
+def test_a_dead_server_ends_with_5(tmp_path: Path, api: str):
     dead = ('engine = "deterministic"', 'engine = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nretries = 0')
-    done = sieveline("curate", "--profile", profile(tmp_path, change=dead), "--out", str(tmp_path / "o"), home=tmp_path)
+    done = sieveline(
+        "curate",
+        "--profile",
+        profile(tmp_path, change=dead),
+        "--out",
+        str(tmp_path / "o"),
+        home=tmp_path,
+        api=api,
+    )
     assert done.returncode == 5, done.stderr
     assert "requests failed" in done.stderr
     assert "Traceback" not in done.stderr
@@ -215,7 +242,7 @@ def alive(home: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupting_keeps_what_is_finished(tmp_path: Path, how: signal.Signals):
     arguments = ["curate", "--profile", profile(tmp_path), "--out", str(tmp_path / "o")]
     command = [sys.executable, "-m", "flows.cli", *arguments]

@@ -14,7 +14,7 @@ from curation.runs import Runs
 from flows.cli import app
 from schemas.errors import GateError
 from tests.flows import child_steps
-from tests.flows.test_cli import with_models
+from tests.flows.prefect_server import with_models
 
 PROFILE = """
 name = "given"

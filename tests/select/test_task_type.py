@@ -16,6 +16,7 @@ CASES = {
     "code": [
         "Write a Python function that reverses a list.",
         "파이썬으로 소수를 찾는 코드를 짜 줘",
+        "Python으로 소수를 찾아 줘",
         "Fix this:\n```\nx = 1\n```",
     ],
     "mathematics": [
