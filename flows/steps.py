@@ -20,7 +20,7 @@ from curation.gates.run_docs import FOLDER, checked, write_run_docs
 from curation.handover import export
 from curation.ingest import check_quarantine, ingest
 from curation.lock import using
-from curation.publish import publish
+from curation.publish import as_published, publish
 from curation.report import build
 from curation.runner import run_stage
 from curation.runs import RunRecord, Runs
@@ -151,11 +151,12 @@ def publish_sets(home: str, run: str) -> str | None:
     record = runs.load(run)
 
     def write(folder: Path) -> dict[str, int]:
-        report = build(runs, record)
+        report = build(runs, as_published(record))
         rows = export(runs, record, folder, report.html(), report.json())
         write_docs(folder / FOLDER, record.run, checked(record))
         return rows
 
     outcome = publish(runs, record, write=write)
+    refresh_report(runs, runs.load(run), Path(record.notes["out"]))
     progress().line(f"publish  {outcome.version.dataset}: {outcome.current} is current")
     return outcome.current

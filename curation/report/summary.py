@@ -27,8 +27,8 @@ class Broken(TypedDict):
 class Verdict(TypedDict):
     """How the run ended."""
 
-    status: Literal["published", "stopped", "running"]
-    """published: it was finished and every gate passed."""
+    status: Literal["published", "passed", "stopped", "running"]
+    """passed: it was finished and every gate passed; published: it was made the current version, too."""
     gates: int
     """Gates that the run came to."""
     broken: list[Broken]
@@ -139,11 +139,13 @@ def verdict(record: RunRecord) -> Verdict:
         limits = [limit["name"] for limit in step.facts.get("limits", []) if not limit["passed"]]
         if step.stage == "bias" and limits:
             broken.append(Broken(place="bias", expectations=limits))
-    status: Literal["published", "stopped", "running"] = "published"
+    status: Literal["published", "passed", "stopped", "running"] = "passed"
     if record.error or record.status == "failed" or broken:
         status = "stopped"
     elif record.status == "running":
         status = "running"
+    elif record.notes.get("published"):
+        status = "published"
     return Verdict(status=status, gates=len(gates), broken=broken, error=record.error)
 
 

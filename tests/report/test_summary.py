@@ -38,7 +38,9 @@ def test_the_severest_lead_then_the_heaviest_and_two_of_a_section():
 
 def test_a_verdict_names_the_gate_and_links_to_it(tmp_path: Path):
     runs, record = make_run(tmp_path)
-    assert verdict(record) == {"status": "published", "gates": 2, "broken": [], "error": None}
+    assert verdict(record) == {"status": "passed", "gates": 2, "broken": [], "error": None}
+    record.notes["published"] = [{"dataset": "d", "at": "2026-01-01T00:00:00+00:00"}]
+    assert verdict(record)["status"] == "published"
     result = record.steps[1].facts["results"][0]
     result |= {"passed": False, "failed": 3}
     record.error = "stopped there"
