@@ -64,7 +64,7 @@ def main() -> None:
     """Entry point: errors of ours are told in plain words and end with their exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # bars of other libraries are lines of rubbish in a log
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a bar fills a log
     # Threads of torch that wait by spinning take the cores that other threads need; read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     errors = Console(stderr=True, soft_wrap=True)
