@@ -15,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from curation.models import Model
 from schemas.errors import UsageError
 from schemas.profile.training import Trainer as Settings
 from training import checkpoints
+from training import data as sets
 from training.job import Job
 
 if TYPE_CHECKING:
@@ -134,18 +137,31 @@ def check_settings(stage: str, settings: Settings, model: Model) -> None:
         )
 
 
-def need_chat_template(job: Job, tokenizer: Any, *, tools: bool = False) -> None:
-    """Raises UsageError where a tokenizer has no chat template to render conversations with, or none for tool calls."""
+def need_chat_template(job: Job, tokenizer: Any) -> None:
+    """Raises UsageError where a tokenizer has no chat template to render conversations with."""
     if tokenizer.chat_template is None:
         raise UsageError(
             f"{job.model.name}: its tokenizer has no chat template",
             hint="train from an instruct model, or add a chat_template.jinja to the model's folder",
         )
-    if tools and "tool_calls" not in tokenizer.get_chat_template():
+
+
+def rendered(job: Job, tokenizer: Any, rows: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
+    """The rows that the chat template writes whole, and how many are left out: those with tool calls, where it knows
+    none. It would write them without the calls, and answers to nothing would be learned.
+
+    Raises UsageError where there is no template, or no row is left.
+    """
+    need_chat_template(job, tokenizer)
+    if not sets.has_tools(rows) or "tool_calls" in tokenizer.get_chat_template():
+        return rows, 0
+    kept, left_out = sets.without_tool_calls(rows)
+    if kept.select(pl.len()).collect().item() == 0:
         raise UsageError(
-            f"the {job.dataset} set has tool calls; the chat template of {job.model.name} would leave them out",
-            hint="train a model whose template writes tool_calls, or leave those rows out and curate again",
+            f"every row of the {job.dataset} set has tool calls; the chat template of {job.model.name} writes none",
+            hint="train a model whose template writes tool_calls",
         )
+    return kept, left_out
 
 
 def peak_memory() -> dict[str, int]:

@@ -123,6 +123,17 @@ def has_tools(frame: pl.LazyFrame) -> bool:
     return any(_has_tools(dtype) for dtype in frame.collect_schema().dtypes())
 
 
+def without_tool_calls(rows: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
+    """The rows in which nothing calls a tool, their messages as {role, content}, and how many rows that leaves out."""
+    columns = [name for name, dtype in rows.collect_schema().items() if _has_tools(dtype)]
+    message = pl.element().struct
+    calls = message.field("tool_calls").is_not_null() | (message.field("role") == "tool")
+    calling = pl.any_horizontal(pl.col(name).list.eval(calls).list.any() for name in columns)
+    plain = pl.struct(role=message.field("role"), content=message.field("content"))
+    kept = rows.filter(~calling).with_columns(pl.col(name).list.eval(plain) for name in columns)
+    return kept, int(rows.select(calling.sum()).collect().item())
+
+
 def _has_tools(dtype: pl.DataType) -> bool:
     """Whether messages carry more than role and content (tool_calls, tool_call_id, name)."""
     inner = getattr(dtype, "inner", None)

@@ -6,12 +6,13 @@ reward margin is 0, and -log sigmoid(0) = 0.6931. With LoRA the reference is the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from schemas.profile.training import Dpo
 from training import data as sets
-from training.common import arguments, load_tokenizer, lora, need_chat_template
+from training.common import arguments, load_tokenizer, lora, rendered
 from training.job import Job, Prepared
 from training.preflight import check_pairs
 
@@ -23,10 +24,10 @@ def prepare(job: Job, work: Path) -> Prepared:
     """Load the pairs, and count them."""
     tokenizer = load_tokenizer(job)
     rows = sets.scan(job.data, DATASET)
-    need_chat_template(job, tokenizer, tools=sets.has_tools(rows))
+    rows, left_out = rendered(job, tokenizer, rows)
     dataset = sets.to_dataset(sets.pairs(rows), work)
     preflight = check_pairs(dataset, tokenizer, stage=STAGE, max_length=job.settings.max_length)
-    return Prepared(dataset, tokenizer, preflight)
+    return Prepared(dataset, tokenizer, replace(preflight, left_out=left_out))
 
 
 def build(job: Job, work: Path, prepared: Prepared) -> Any:

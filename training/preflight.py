@@ -25,7 +25,8 @@ NOTHING_TO_LEARN = np.iinfo(np.int64).max
 @dataclass(frozen=True)
 class Preflight:
     """Counts of a set as one trainer sees it. An example is a conversation, a turn or a pair; a pair's tokens are
-    those of both its sequences (prompt + chosen, prompt + rejected) and its length that of the longer one.
+    those of both its sequences (prompt + chosen, prompt + rejected) and its length that of the longer one. `left_out`
+    are rows that are no examples, for the chat template cannot write their tool calls.
     """
 
     stage: str
@@ -37,6 +38,7 @@ class Preflight:
     truncated: int
     dropped: int
     without_completion: int
+    left_out: int = 0
 
     @property
     def kept(self) -> int:
@@ -57,6 +59,8 @@ class Preflight:
             ("dropped", self.dropped, self._share(self.dropped)),
             ("without completion", self.without_completion, self._share(self.without_completion)),
         ]
+        if self.left_out:
+            lines.append(("rows left out", self.left_out, "with tool calls, which the chat template does not write"))
         rows = [f"  {name:<20}{count:>14,}  {note}".rstrip() for name, count, note in lines]
         return "\n".join([f"preflight of {self.stage}, max_length {self.max_length:,}", *rows])
 

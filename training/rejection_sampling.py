@@ -6,12 +6,13 @@ Best-of-n sampling and fine-tuning on what it keeps, as in Llama 2 (Touvron et a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from schemas.profile.training import Supervised
 from training import data as sets
-from training.common import arguments, load_tokenizer, lora, need_chat_template
+from training.common import arguments, load_tokenizer, lora, rendered
 from training.job import Job, Prepared
 from training.preflight import check_sft
 
@@ -23,11 +24,11 @@ def prepare(job: Job, work: Path) -> Prepared:
     """Load the prompts with their best answers, and count them."""
     tokenizer = load_tokenizer(job)
     rows = sets.scan(job.data, DATASET)
-    need_chat_template(job, tokenizer, tools=sets.has_tools(rows))
+    rows, left_out = rendered(job, tokenizer, rows)
     dataset = sets.to_dataset(sets.prompt_completion(rows), work)
     settings = cast(Supervised, job.settings)
     preflight = check_sft(dataset, tokenizer, stage=STAGE, max_length=settings.max_length, packing=settings.packing)
-    return Prepared(dataset, tokenizer, preflight)
+    return Prepared(dataset, tokenizer, replace(preflight, left_out=left_out))
 
 
 def build(job: Job, work: Path, prepared: Prepared) -> Any:

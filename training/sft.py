@@ -8,12 +8,13 @@ the cost of reading the context of a long conversation once a turn.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from schemas.profile.training import Supervised
 from training import data as sets
-from training.common import arguments, load_tokenizer, lora, need_chat_template
+from training.common import arguments, load_tokenizer, lora, rendered
 from training.job import Job, Prepared
 from training.preflight import check_sft
 
@@ -25,7 +26,7 @@ def prepare(job: Job, work: Path) -> Prepared:
     """Load the conversations in the shape that fits the tokenizer's chat template, and count them."""
     tokenizer = load_tokenizer(job)
     rows = sets.scan(job.data, DATASET)
-    need_chat_template(job, tokenizer, tools=sets.has_tools(rows))
+    rows, left_out = rendered(job, tokenizer, rows)
     template = marked_template(tokenizer)
     examples = sets.turns(rows) if template is None else sets.conversations(rows)
     dataset = sets.to_dataset(examples, work)
@@ -37,7 +38,7 @@ def prepare(job: Job, work: Path) -> Prepared:
         packing=cast(Supervised, job.settings).packing,
         chat_template=template,
     )
-    return Prepared(dataset, tokenizer, preflight)
+    return Prepared(dataset, tokenizer, replace(preflight, left_out=left_out))
 
 
 def build(job: Job, work: Path, prepared: Prepared) -> Any:

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from training.common import load_tokenizer
 from training.control import check_control_tokens
 from training.job import Job
 from training.launch import load, train
+from training.sft import prepare
 from training.tracking import check_tracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,6 +73,24 @@ def test_the_arguments_of_a_call_are_looked_at(tmp_path: Path, tiny_llama: str):
     job = Job("sft", "sft", tmp_path, tmp_path, profile(tiny_llama).sft, resolve(tiny_llama, tmp_path), 0)
     with pytest.raises(UsageError, match=r"1 rows of the sft set .*t:0 has <\|im_end\|>"):
         check_control_tokens(job, load_tokenizer(job))
+
+
+def test_rows_with_tool_calls_are_left_out_where_the_template_writes_none(tmp_path: Path, tiny_llama: str):
+    """SmolLM2's template knows no tool calls: their row would be taught as an empty answer."""
+    called = orjson.dumps({"tool_calls": [{"function": {"name": "f", "arguments": {"x": 1}}}]}).decode()
+    calling = [*messages(("user", "a?")), {"role": "assistant", "content": None, "extra": called}]
+    talk = messages(("user", "b?"), ("assistant", "b"))
+    write_set(tmp_path, "sft", messages=[calling, talk], row_id=["t:0", "t:1"])
+    job = Job("sft", "sft", tmp_path, tmp_path, profile(tiny_llama).sft, resolve(tiny_llama, tmp_path), 0)
+    prepared = prepare(job, tmp_path / "work")
+    assert (prepared.preflight.examples, prepared.preflight.left_out) == (1, 1)
+    assert [row["completion"] for row in prepared.dataset] == [[{"role": "assistant", "content": "b"}]]
+    assert "rows left out" in prepared.preflight.table()
+
+    write_set(tmp_path / "none", "sft", messages=[calling], row_id=["t:0"])
+    alone = replace(job, data=tmp_path / "none")
+    with pytest.raises(UsageError, match="every row of the sft set has tool calls"):
+        prepare(alone, tmp_path / "other")
 
 
 @contextmanager
