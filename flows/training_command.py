@@ -13,6 +13,7 @@ from curation.handover.export import RECORD
 from curation.progress import Terminal
 from curation.runs import RunRecord, Runs
 from flows.profiles import apply_override, load_profile, recorded
+from flows.steps import refresh_report
 from schemas.errors import UsageError
 from schemas.profile import Profile
 from training.provenance import record_of
@@ -55,10 +56,13 @@ def run_training(
         from training.chain import run_all
 
         run_all(sets, target, training, **options)
-        return
-    from training.launch import train
+    else:
+        from training.launch import train
 
-    train(what.replace("-", "_"), sets, target, training, scoring=made.scoring, **options)
+        train(what.replace("-", "_"), sets, target, training, scoring=made.scoring, **options)
+    if data is None and record is not None:
+        refresh_report(Runs(home), record, sets)
+        options["progress"].line(f"report: {sets / 'report.html'}, now with what was trained")
 
 
 def find_sets(run: str, data: Path | None, home: Path) -> tuple[Path, RunRecord | None]:

@@ -70,6 +70,7 @@ def test_sft_counts_what_is_cut_and_what_is_lost(tmp_path: Path, tiny_llama: str
         "truncated": 1,
         "dropped": 1,
         "without_completion": 1,
+        "left_out": 0,
     }
     assert [len(row["input_ids"]) for row in trainer.train_dataset] == [sizes[0], 64]
 
