@@ -90,3 +90,15 @@ def test_a_draw_goes_by_the_ids_alone():
     assert draw(ids, 10, 0, "scores") != drawn
     # One that is not drawn may leave; one that is makes room for one other.
     assert draw(ids.filter(ids != drawn[0]), 10, 0, "tokens")[:9] == drawn[1:]
+
+
+def test_a_tokenizer_is_found_in_a_folder_by_its_path_and_among_what_was_converted(tmp_path: Path):
+    folder, converted = tmp_path / "trained" / "model", tmp_path / "home" / "models" / "small-0123"
+    for place in (folder, converted):
+        place.mkdir(parents=True)
+        (place / "tokenizer.json").write_text("{}")
+    home = tmp_path / "home"
+    assert tokens.tokenizer_file(str(folder), home) == folder / "tokenizer.json"
+    assert tokens.tokenizer_file("small", home) == converted / "tokenizer.json"
+    for absent in (str(tmp_path / "gone"), "*", "other", "../x"):
+        assert tokens.tokenizer_file(absent, home) is None

@@ -125,7 +125,8 @@ def tokenizer_file(model: str, home: Path) -> Path | None:
     """
     if not model:
         return None
-    folders = [Path(model), *sorted((home / "models").glob(f"{model}-*"))] if "*" not in model else []
+    converted = (folder for folder in (home / "models").glob("*") if folder.name.startswith(f"{model}-"))
+    folders = [Path(model), *sorted(converted)]
     found = next((folder / TOKENIZER for folder in folders if (folder / TOKENIZER).is_file()), None)
     if found is None and model.count("/") == 1 and not model.startswith((".", "/")):
         from huggingface_hub import try_to_load_from_cache
