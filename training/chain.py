@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from curation.models import resolve
-from curation.progress import Progress
 from schemas.profile.training import Training
 from training import data as sets
 from training.common import check_settings
 from training.job import TrainedRun
-from training.launch import load, train
+from training.launch import Options, load, train
 
 STAGES = ("sft", "rejection_sampling", "dpo")
 
@@ -22,12 +21,8 @@ def run_all(
     out: Path,
     training: Training,
     *,
-    seed: int,
-    home: Path,
-    base: str | None = None,
-    progress: Progress | None = None,
-    report_to: str = "none",
     stages: Sequence[str] = STAGES,
+    **options: Unpack[Options],
 ) -> list[TrainedRun]:
     """Train the stages on a run's sets in `data` into `out`; finished ones are not trained again.
 
@@ -35,14 +30,14 @@ def run_all(
     """
     for stage in stages:
         sets.scan(data, load(stage).DATASET)
-    model = resolve(base or training.model, home)
+    model = resolve(options.get("base") or training.model, options["home"])
     for stage in stages:
         check_settings(stage, getattr(training, stage), model)
-    options: dict[str, Any] = {"seed": seed, "home": home, "progress": progress, "report_to": report_to}
     done: list[TrainedRun] = []
     for stage in stages:
-        start = str(done[-1].model) if done else base
-        done.append(train(stage, data, out, training, base=start, **options))
+        if done:
+            options["base"] = str(done[-1].model)
+        done.append(train(stage, data, out, training, **options))
     return done
 
 

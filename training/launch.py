@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from curation.models import resolve
 from curation.progress import Progress, Silent
@@ -26,38 +26,21 @@ from training.run import run
 STARTS = {"reward": "reward_model", "masked_lm": "encoder", "classifier": "encoder"}
 
 
-def train(
-    stage: str,
-    data: Path,
-    out: Path,
-    training: Training,
-    *,
-    seed: int,
-    home: Path,
-    base: str | None = None,
-    progress: Progress | None = None,
-    report_to: str = "none",
-    scoring: Scoring | None = None,
-) -> TrainedRun:
-    """Train a stage on a set in `data` into `out`/<stage>, or find it trained already.
+class Options(TypedDict, total=False):
+    """What a stage is told beside its data and settings; see `make_job`."""
 
-    It starts from `base`; by default from training.model, a reward model from training.reward_model, an encoder from
-    training.encoder. `scoring` is what rewards the answers of online training; by default the starter reward model.
-    """
+    seed: Required[int]
+    home: Required[Path]
+    base: str | None
+    progress: Progress | None
+    report_to: str
+    scoring: Scoring | None
+
+
+def train(stage: str, data: Path, out: Path, training: Training, **options: Unpack[Options]) -> TrainedRun:
+    """Train a stage on a set in `data` into `out`/<stage>, or find it trained already. Raises as `make_job` does."""
     module = load(stage)
-    job = make_job(
-        stage,
-        data,
-        out,
-        training,
-        seed=seed,
-        home=home,
-        base=base,
-        progress=progress,
-        report_to=report_to,
-        scoring=scoring,
-    )
-    return run(job, module.prepare, module.build, admit)
+    return run(make_job(stage, data, out, training, **options), module.prepare, module.build, admit)
 
 
 def make_job(
@@ -73,8 +56,11 @@ def make_job(
     report_to: str = "none",
     scoring: Scoring | None = None,
 ) -> Job:
-    """The job of a stage, the same for its plan and for its run. Raises UsageError where its data are missing or empty,
-    or its model is none.
+    """The job of a stage, the same for its plan and for its run.
+
+    It starts from `base`; by default from training.model, a reward model from training.reward_model, an encoder from
+    training.encoder. `scoring` is what rewards the answers of online training; by default the starter reward model.
+    Raises UsageError where its data are missing or empty, or its model is none.
     """
     module = load(stage)
     files: tuple[Path, ...] = ()

@@ -81,6 +81,7 @@ class Settings:
     sampled: int = _number("SAMPLED", 40)
     candidates: int = _number("CANDIDATES", 4)
     max_tokens: int = _number("MAX_TOKENS", 64)
+    opinion_length: int = _number("OPINION_LENGTH", 192)
     online_steps: int = _number("ONLINE_STEPS", 8)
     home: Path = field(default_factory=lambda: Path(os.environ.get("HOME_FOLDER", ".sieveline/experiments/proof")))
 
@@ -88,7 +89,8 @@ class Settings:
         """The same with a handful of rows."""
         return replace(
             self, held_out=8, prompts=6, references=4, distances=4, opinion=40, rows=80, scored=40, tokens=1_500,
-            sampled=6, candidates=3, max_tokens=12, online_steps=1, home=self.home.with_name(f"{self.home.name}-quick"),
+            sampled=6, candidates=3, max_tokens=12, opinion_length=96, online_steps=1,
+            home=self.home.with_name(f"{self.home.name}-quick"),
         )  # fmt: skip
 
 
@@ -268,7 +270,7 @@ max_completion_length = {settings.max_tokens}
 per_device_train_batch_size = 16
 num_train_epochs = 3
 learning_rate = 1e-4
-max_length = 192
+max_length = {settings.opinion_length}
 """
 
 

@@ -92,5 +92,5 @@ def test_all_of_it_runs_with_a_handful_of_rows(tmp_path: Path, tiny_llama: str, 
     tables = (tmp_path / "proof-quick" / "tables.md").read_text(encoding="utf-8")
     # Nothing is done again, and the tables are the same.
     assert again.stdout.strip() == tables.strip()
-    for name in ("raw", "curated", "random", "longest", "again", "sampled", "dpo", "rloo"):
+    for name in ("raw", "curated", "random", "longest", "sampled", "dpo", "rloo"):
         assert tables.count(f"| {name} |") >= 2
